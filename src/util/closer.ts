@@ -16,7 +16,7 @@ export class Closer implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    const callbacks = this.#callbacks.reverse();
+    const callbacks = this.#callbacks.toReversed();
     this.#callbacks = [];
     const errors: unknown[] = [];
     for (const callback of callbacks) {
