@@ -1,0 +1,162 @@
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { homedir } from 'node:os';
+import { exists, install, unpackFrom, type AptPackage, type Suite } from './apt.js';
+import { LabError } from './errors.js';
+import { run } from './run.js';
+
+/** The engines weft is tested with. `28.5` is Debian unstable's: the newest that runs here. */
+export const engineReleases = ['20.10', '26.1', '28.5'] as const;
+export type EngineRelease = (typeof engineReleases)[number];
+
+export interface Engine {
+  readonly release: EngineRelease;
+  /** What dockerd calls itself, say `28.5.2+dfsg4`. */
+  readonly version: string;
+  /** Directories that hold dockerd, docker, containerd, runc and their helpers, for PATH. */
+  readonly path: readonly string[];
+}
+
+/** Binaries out of Debian packages, kept together in the cache. */
+interface Bundle {
+  readonly suite: Suite;
+  readonly packages: readonly string[];
+  /** Paths inside the packages; symbolic links are followed. */
+  readonly files: readonly string[];
+}
+
+const dockerFiles = [
+  'usr/sbin/dockerd',
+  'usr/sbin/docker-proxy',
+  'usr/bin/docker',
+  'usr/bin/docker-init',
+];
+
+// Only the daemon and its direct helpers come from newer suites: their runc and containerd want a newer libc.
+const bundles = {
+  consul: { suite: 'bullseye', packages: ['consul'], files: ['usr/bin/consul'] },
+  runtime: {
+    suite: 'bookworm',
+    packages: ['containerd', 'runc'],
+    files: [
+      'usr/bin/containerd',
+      'usr/bin/containerd-shim-runc-v2',
+      'usr/bin/containerd-shim',
+      'usr/sbin/runc',
+    ],
+  },
+  'docker-20.10': { suite: 'bookworm', packages: ['docker.io', 'tini'], files: dockerFiles },
+  'docker-26.1': {
+    suite: 'trixie',
+    packages: ['docker.io', 'docker-cli', 'tini'],
+    files: dockerFiles,
+  },
+  'docker-28.5': {
+    suite: 'sid',
+    packages: ['docker.io', 'docker-cli', 'tini-static'],
+    files: dockerFiles,
+  },
+} as const satisfies Record<string, Bundle>;
+
+/** What the lab needs from the machine itself: a command or library, and the package that has it. */
+const tools: readonly (readonly [path: string, debianPackage: string])[] = [
+  ['ip', 'iproute2'],
+  ['iptables', 'iptables'],
+  ['nft', 'nftables'],
+  ['busybox', 'busybox-static'],
+  ['nsenter', 'util-linux'],
+  ['libdevmapper.so.1.02.1', 'libdevmapper1.02.1'],
+  ['libseccomp.so.2', 'libseccomp2'],
+];
+const buildTools: typeof tools = [
+  ['g++', 'g++'],
+  ['make', 'make'],
+  ['python3', 'python3'],
+];
+
+/** The path of a consul binary: CONSUL_BIN, or Debian 11's 1.8.7 out of the cache, fetched when missing. */
+export async function ensureConsul(): Promise<string> {
+  const own = process.env['CONSUL_BIN'];
+  if (own === undefined || own === '') return join(await ensureBundle('consul'), 'consul');
+  if (await exists(own)) return own;
+  throw new LabError(
+    { code: 'MACHINE_UNFIT', lacks: own },
+    `CONSUL_BIN names ${own}, which does not exist`,
+  );
+}
+
+/** The binaries of one engine, fetched when missing. */
+export async function ensureEngine(release: EngineRelease): Promise<Engine> {
+  const docker = await ensureBundle(`docker-${release}`);
+  const runtime = await ensureBundle('runtime');
+  const shown = await run([join(docker, 'dockerd'), '--version']);
+  const version = /version ([^\s,]+)/.exec(shown.stdout)?.[1];
+  if (version === undefined) {
+    throw new LabError(
+      { code: 'MACHINE_UNFIT', lacks: `engine ${release}` },
+      `Debian's dockerd for ${release} does not run on this machine: ${shown.stderr.trim()}`,
+    );
+  }
+  return { release, version, path: [docker, runtime] };
+}
+
+/** Installs what the lab needs from the machine and lacks; root when something does. */
+export async function ensureTools(): Promise<void> {
+  await installMissing(tools);
+}
+
+/** Installs what building the native addon needs and lacks. */
+export async function ensureBuildTools(): Promise<void> {
+  await installMissing(buildTools);
+}
+
+/** Where everything fetched is kept, outside the clone; safe to remove at any time no lab runs. */
+export function cacheDirectory(): string {
+  const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
+  return join(base, 'weft-lab');
+}
+
+/** The directory of one bundle's binaries. Whoever comes first fetches; the rename makes it whole or absent. */
+async function ensureBundle(name: keyof typeof bundles): Promise<string> {
+  const bundle: Bundle = bundles[name];
+  const dir = join(cacheDirectory(), `${name}-${process.arch}`);
+  if (await exists(dir)) return dir;
+  await mkdir(cacheDirectory(), { recursive: true });
+  const work = await mkdtemp(join(cacheDirectory(), '.fetch-'));
+  try {
+    const packages = await unpackFrom(bundle.suite, bundle.packages, work);
+    const bin = join(work, 'bin');
+    await mkdir(bin);
+    for (const file of bundle.files) {
+      await copyFile(join(work, 'root', file), join(bin, basename(file)));
+    }
+    await writeFile(join(bin, 'packages'), packages.map(line).join(''));
+    await rename(bin, dir).catch(async (error: unknown) => {
+      if (!(await exists(dir))) throw error;
+    });
+    return dir;
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+function line(entry: AptPackage): string {
+  return `${entry.name} ${entry.version}\n`;
+}
+
+async function installMissing(wanted: typeof tools): Promise<void> {
+  const missing: string[] = [];
+  for (const [file, debianPackage] of wanted) {
+    if (!(await isPresent(file))) missing.push(debianPackage);
+  }
+  if (missing.length > 0) await install(missing);
+}
+
+async function isPresent(file: string): Promise<boolean> {
+  if (file.includes('.so.')) {
+    return (await readFile('/etc/ld.so.cache', 'latin1')).includes(`${file}\0`);
+  }
+  const path = `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`;
+  for (const dir of path.split(':')) if (await exists(join(dir, file))) return true;
+  return false;
+}
