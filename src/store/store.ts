@@ -20,7 +20,8 @@ export type Op =
   | { readonly op: 'check'; readonly key: string; readonly ifVersion: number };
 
 export type Outcome =
-  | { readonly ok: true }
+  /** `versions`: what each key that was set has now, so that the next check-and-set needs no read. */
+  | { readonly ok: true; readonly versions: ReadonlyMap<string, number> }
   /** Nothing was written. `index` is the first operation that did not hold. */
   | { readonly ok: false; readonly index: number };
 
