@@ -1,0 +1,129 @@
+import Type, { type Static } from 'typebox';
+import Value from 'typebox/value';
+import type { Address, Mac, Vni } from '../net/index.js';
+import type { Store } from '../store/index.js';
+
+/**
+ * What this host must know without asking anyone: which of Docker's networks are weft's, and who is attached. Docker
+ * never repeats CreateNetwork or CreateEndpoint after a restart, and the shared store may be away.
+ */
+const NetworkBindingSchema = Type.Object({
+  v: Type.Literal(1),
+  /** Docker's network id on this host. */
+  dockerId: Type.String(),
+  /** weft's network id, the same on every host. */
+  networkId: Type.String(),
+  vni: Type.Unsafe<Vni>(Type.Integer()),
+  /** The user's; absent: derived from the underlay. */
+  mtu: Type.Optional(Type.Integer()),
+  pools: Type.Array(Type.Object({ id: Type.String(), prefix: Type.String() })),
+});
+
+const EndpointBindingSchema = Type.Object({
+  v: Type.Literal(1),
+  id: Type.String(),
+  dockerId: Type.String(),
+  mac: Type.Unsafe<Mac>(Type.String()),
+  addresses: Type.Array(
+    Type.Object({
+      address: Type.Unsafe<Address>(Type.String()),
+      prefixLength: Type.Integer(),
+      poolId: Type.String(),
+    }),
+  ),
+  /** Milliseconds since 1970; a young endpoint may not be in Docker's own list yet. */
+  since: Type.Integer(),
+});
+
+export type NetworkBinding = Static<typeof NetworkBindingSchema>;
+export type EndpointBinding = Static<typeof EndpointBindingSchema>;
+
+const NETWORKS = 'networks/';
+const ENDPOINTS = 'endpoints/';
+
+/** The bindings in memory, each change on disk before it counts. Owned by the driver. */
+export class Bindings {
+  readonly #local: Store;
+  readonly #networks = new Map<string, NetworkBinding>();
+  readonly #endpoints = new Map<string, Map<string, EndpointBinding>>();
+
+  private constructor(local: Store) {
+    this.#local = local;
+  }
+
+  /** Reads what is on disk; `onDamage` hears of a record that can't be read, which is then left out. */
+  static async load(local: Store, onDamage: (key: string) => void): Promise<Bindings> {
+    const bindings = new Bindings(local);
+    for (const { key, value } of await local.list(NETWORKS)) {
+      const network = parse(NetworkBindingSchema, value);
+      if (network) bindings.#networks.set(network.dockerId, network);
+      else onDamage(key);
+    }
+    for (const { key, value } of await local.list(ENDPOINTS)) {
+      const endpoint = parse(EndpointBindingSchema, value);
+      if (endpoint) bindings.#endpointsOf(endpoint.dockerId).set(endpoint.id, endpoint);
+      else onDamage(key);
+    }
+    return bindings;
+  }
+
+  network(dockerId: string): NetworkBinding | undefined {
+    return this.#networks.get(dockerId);
+  }
+
+  networks(): NetworkBinding[] {
+    return [...this.#networks.values()];
+  }
+
+  endpoint(dockerId: string, endpointId: string): EndpointBinding | undefined {
+    return this.#endpoints.get(dockerId)?.get(endpointId);
+  }
+
+  endpoints(dockerId: string): EndpointBinding[] {
+    return [...(this.#endpoints.get(dockerId)?.values() ?? [])];
+  }
+
+  async addNetwork(binding: NetworkBinding): Promise<void> {
+    await this.#set(NETWORKS + binding.dockerId, binding);
+    this.#networks.set(binding.dockerId, binding);
+  }
+
+  async removeNetwork(dockerId: string): Promise<void> {
+    for (const { id } of this.endpoints(dockerId)) await this.removeEndpoint(dockerId, id);
+    await this.#local.transact([{ op: 'delete', key: NETWORKS + dockerId }]);
+    this.#networks.delete(dockerId);
+    this.#endpoints.delete(dockerId);
+  }
+
+  async addEndpoint(binding: EndpointBinding): Promise<void> {
+    await this.#set(`${ENDPOINTS}${binding.dockerId}/${binding.id}`, binding);
+    this.#endpointsOf(binding.dockerId).set(binding.id, binding);
+  }
+
+  async removeEndpoint(dockerId: string, endpointId: string): Promise<void> {
+    await this.#local.transact([{ op: 'delete', key: `${ENDPOINTS}${dockerId}/${endpointId}` }]);
+    this.#endpoints.get(dockerId)?.delete(endpointId);
+  }
+
+  #endpointsOf(dockerId: string): Map<string, EndpointBinding> {
+    let endpoints = this.#endpoints.get(dockerId);
+    if (!endpoints) this.#endpoints.set(dockerId, (endpoints = new Map()));
+    return endpoints;
+  }
+
+  async #set(key: string, value: object): Promise<void> {
+    await this.#local.transact([{ op: 'set', key, value: JSON.stringify(value) }]);
+  }
+}
+
+function parse<T extends typeof NetworkBindingSchema | typeof EndpointBindingSchema>(
+  schema: T,
+  text: string,
+): Static<T> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Value.Check(schema, value) ? (value as Static<T>) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,15 @@
+import { AppError } from '../util/index.js';
+
+export type DriverDetail =
+  | { readonly code: 'FOREIGN_IPAM'; readonly addressSpace: string }
+  | { readonly code: 'INVALID_OPTION'; readonly option: string }
+  | { readonly code: 'NETWORK_MISMATCH'; readonly network: string }
+  | { readonly code: 'UNKNOWN_NETWORK'; readonly network: string }
+  | { readonly code: 'UNKNOWN_ENDPOINT'; readonly endpoint: string }
+  | { readonly code: 'NO_ADDRESS'; readonly endpoint: string }
+  | { readonly code: 'INVALID_MAC'; readonly mac: string }
+  | { readonly code: 'MAC_TAKEN'; readonly mac: string; readonly host: string };
+
+export class DriverError extends AppError<DriverDetail> {
+  override readonly name = 'DriverError';
+}

@@ -1,0 +1,56 @@
+import { ADDRESS_SPACE, type CreateNetworkRequest } from '../plugin-api/index.js';
+import { DriverError } from './errors.js';
+
+/** Docker's own name for it, so that Compose files carry over from bridge and overlay networks. */
+export const MTU_OPTION = 'com.docker.network.driver.mtu';
+
+export interface NetworkOptions {
+  /** MTU inside the network that the user asked for, octets. */
+  readonly mtu?: number;
+}
+
+/** IPv6 needs 1,280 (RFC 8200); IPv4 alone gets along with 576 (RFC 791). */
+const MIN_MTU = { ipv4: 576, ipv6: 1280 } as const;
+
+/** Reads the `-o` options of a network. Each one works or is refused by name: INVALID_OPTION. */
+export function parseNetworkOptions(request: CreateNetworkRequest): NetworkOptions {
+  let mtu: number | undefined;
+  for (const [option, text] of Object.entries(request.options)) {
+    if (option !== MTU_OPTION) {
+      throw new DriverError(
+        { code: 'INVALID_OPTION', option },
+        `weft has no option "${option}"; it knows -o ${MTU_OPTION}=N`,
+      );
+    }
+    const least = request.ipv6 ? MIN_MTU.ipv6 : MIN_MTU.ipv4;
+    mtu = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(mtu >= least && mtu <= 65_535)) {
+      throw new DriverError(
+        { code: 'INVALID_OPTION', option },
+        `-o ${option}=${text} is not an MTU: give octets from ${least} to 65535`,
+      );
+    }
+  }
+  return mtu === undefined ? {} : { mtu };
+}
+
+/** Refuses a network whose addresses come from elsewhere: FOREIGN_IPAM, saying what to type. */
+export function assertOurPools(request: CreateNetworkRequest): void {
+  const foreign = request.pools.find((pool) => pool.addressSpace !== ADDRESS_SPACE);
+  if (!foreign && request.pools.length > 0) return;
+  throw new DriverError(
+    { code: 'FOREIGN_IPAM', addressSpace: foreign?.addressSpace ?? '' },
+    "a weft network needs weft's addresses: other IPAM drivers know one host only and would give one address " +
+      'twice; create it with: docker network create -d weft --ipam-driver weft NAME',
+  );
+}
+
+/** Endpoint driver options: there are none, and a misspelt one must not pass in silence. */
+export function assertNoEndpointOptions(options: Readonly<Record<string, string>>): void {
+  const option = Object.keys(options)[0];
+  if (option === undefined) return;
+  throw new DriverError(
+    { code: 'INVALID_OPTION', option },
+    `weft has no endpoint option "${option}"; leave out --driver-opt ${option}`,
+  );
+}
