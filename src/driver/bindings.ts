@@ -122,7 +122,7 @@ function parse<T extends typeof NetworkBindingSchema | typeof EndpointBindingSch
 ): Static<T> | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return Value.Check(schema, value) ? (value as Static<T>) : undefined;
+    return Value.Check(schema, value) ? value : undefined;
   } catch {
     return undefined;
   }

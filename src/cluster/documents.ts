@@ -1,0 +1,186 @@
+import Type, { type Static, type TSchema } from 'typebox';
+import { Compile, type Validator } from 'typebox/compile';
+import {
+  type Address,
+  type AddressWithLength,
+  type Mac,
+  type Prefix,
+  type Vni,
+  parseAddress,
+  parseAddressWithLength,
+  parseMac,
+  parsePrefix,
+  parseVni,
+} from '../net/index.js';
+
+/** Version of the key layout and of every document in it. */
+export const SCHEMA_VERSION = 1;
+
+/** Bounds on what another host can make us hold. */
+const MAX_ENDPOINTS = 4096;
+const MAX_POOLS = 16;
+const MAX_BYTES = 2_000_000;
+
+export const keys = {
+  hosts: 'hosts/',
+  host: (id: string) => `hosts/${id}`,
+  vtep: (address: Address) => `vteps/${address}`,
+  networks: 'networks/',
+  network: (id: string) => `networks/${id}`,
+  vni: (vni: Vni) => `vnis/${vni}`,
+  name: (name: string) => `names/${name}`,
+  /** Every host's endpoints on one network. */
+  endpointsOf: (network: string) => `endpoints/${network}/`,
+  endpoints: (network: string, host: string) => `endpoints/${network}/${host}`,
+} as const;
+
+const id = Type.String({ pattern: '^[0-9a-f]{12}$' });
+const hostId = Type.String({ pattern: '^[0-9a-z-]{1,64}$' });
+const label = Type.String({ minLength: 1, maxLength: 255 });
+/** What Docker allows as a network's name; it becomes part of a key. */
+const NETWORK_NAME = '^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$';
+const networkName = Type.String({ pattern: NETWORK_NAME });
+const version = Type.Literal(SCHEMA_VERSION);
+
+export interface HostDocument {
+  readonly id: string;
+  readonly name: string;
+  /** The underlay address that others send to. */
+  readonly vtep: Address;
+  /** MTU of its underlay, octets. */
+  readonly mtu: number;
+  readonly version: string;
+  /** ISO 8601. */
+  readonly startedAt: string;
+}
+
+export interface PoolReference {
+  readonly id: string;
+  readonly prefix: Prefix;
+}
+
+export interface NetworkDocument {
+  /** 12 hex digits. */
+  readonly id: string;
+  readonly name?: string;
+  readonly vni: Vni;
+  /** The MTU its creator asked for; absent: each host derives it from its underlay. */
+  readonly mtu?: number;
+  readonly internal: boolean;
+  readonly pools: readonly PoolReference[];
+  readonly createdBy: string;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  /** A host that found itself the last one is removing it. */
+  readonly closing?: { readonly host: string; readonly since: number };
+}
+
+export interface EndpointRecord {
+  /** Docker's endpoint id. */
+  readonly id: string;
+  readonly mac: Mac;
+  readonly addresses: readonly AddressWithLength[];
+}
+
+/** One host's endpoints on one network; that it exists, even empty, means that the host has the network. */
+export interface EndpointsDocument {
+  readonly network: string;
+  readonly host: string;
+  readonly endpoints: readonly EndpointRecord[];
+}
+
+/** Turns a stored text into a value, or undefined when it is not what it should be. */
+export type Parser<T> = (text: string) => T | undefined;
+
+function parser<S extends TSchema, T>(schema: S, convert: (raw: Static<S>) => T): Parser<T> {
+  let validator: Validator | undefined;
+  return (text) => {
+    if (text.length > MAX_BYTES) return undefined;
+    try {
+      const raw: unknown = JSON.parse(text);
+      validator ??= Compile(schema);
+      return validator.Check(raw) ? convert(raw as Static<S>) : undefined;
+    } catch {
+      return undefined; // not JSON, or a value that only looked like an address
+    }
+  };
+}
+
+export const parseHost: Parser<HostDocument> = parser(
+  Type.Object({
+    v: version,
+    id: hostId,
+    name: label,
+    vtep: label,
+    mtu: Type.Integer({ minimum: 576, maximum: 65_535 }),
+    version: label,
+    startedAt: label,
+  }),
+  ({ v: _, ...raw }) => ({ ...raw, vtep: parseAddress(raw.vtep) }),
+);
+
+export const parseNetwork: Parser<NetworkDocument> = parser(
+  Type.Object({
+    v: version,
+    id,
+    name: Type.Optional(networkName),
+    vni: Type.Integer(),
+    mtu: Type.Optional(Type.Integer({ minimum: 576, maximum: 65_535 })),
+    internal: Type.Boolean(),
+    pools: Type.Array(Type.Object({ id: label, prefix: label }), { maxItems: MAX_POOLS }),
+    createdBy: hostId,
+    createdAt: label,
+    closing: Type.Optional(Type.Object({ host: hostId, since: Type.Integer() })),
+  }),
+  ({ v: _, ...raw }) => ({
+    ...raw,
+    vni: parseVni(raw.vni),
+    pools: raw.pools.map((pool) => ({ id: pool.id, prefix: parsePrefix(pool.prefix) })),
+  }),
+);
+
+export const parseEndpoints: Parser<EndpointsDocument> = parser(
+  Type.Object({
+    v: version,
+    network: id,
+    host: hostId,
+    endpoints: Type.Array(
+      Type.Object({
+        id: Type.String({ pattern: '^[0-9a-f]{1,64}$' }),
+        mac: label,
+        addresses: Type.Array(label, { maxItems: 8 }),
+      }),
+      { maxItems: MAX_ENDPOINTS },
+    ),
+  }),
+  ({ v: _, ...raw }) => ({
+    ...raw,
+    endpoints: raw.endpoints.map((endpoint) => ({
+      id: endpoint.id,
+      mac: parseMac(endpoint.mac),
+      addresses: endpoint.addresses.map(parseAddressWithLength),
+    })),
+  }),
+);
+
+/** A key that claims something for a network or host holds just its id. */
+export const parseClaim: Parser<string> = parser(
+  Type.Object({ v: version, owner: Type.String({ minLength: 1, maxLength: 64 }) }),
+  ({ owner }) => owner,
+);
+
+export function isNetworkName(text: string): boolean {
+  return new RegExp(NETWORK_NAME).test(text);
+}
+
+export function format(document: object): string {
+  return JSON.stringify({ v: SCHEMA_VERSION, ...document });
+}
+
+export function formatEndpoints(document: EndpointsDocument): string {
+  const endpoints = document.endpoints.map(({ addresses, ...rest }) => ({
+    ...rest,
+    addresses: addresses.map((a) => `${a.address}/${a.prefixLength}`),
+  }));
+  return format({ ...document, endpoints });
+}
