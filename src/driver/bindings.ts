@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox';
 import Value from 'typebox/value';
-import type { Address, Mac, Vni } from '../net/index.js';
+import type { NetworkDocument } from '../cluster/index.js';
+import type { Address, Mac } from '../net/index.js';
 import type { Store } from '../store/index.js';
 
 /**
@@ -11,12 +12,19 @@ const NetworkBindingSchema = Type.Object({
   v: Type.Literal(1),
   /** Docker's network id on this host. */
   dockerId: Type.String(),
-  /** weft's network id, the same on every host. */
-  networkId: Type.String(),
-  vni: Type.Unsafe<Vni>(Type.Integer()),
-  /** The user's; absent: derived from the underlay. */
-  mtu: Type.Optional(Type.Integer()),
-  pools: Type.Array(Type.Object({ id: Type.String(), prefix: Type.String() })),
+  /** The network as the cluster knew it last. */
+  network: Type.Unsafe<NetworkDocument>(
+    Type.Object({
+      id: Type.String(),
+      name: Type.Optional(Type.String()),
+      vni: Type.Integer(),
+      mtu: Type.Optional(Type.Integer()),
+      internal: Type.Boolean(),
+      pools: Type.Array(Type.Object({ id: Type.String(), prefix: Type.String() })),
+      createdBy: Type.String(),
+      createdAt: Type.String(),
+    }),
+  ),
 });
 
 const EndpointBindingSchema = Type.Object({
@@ -40,12 +48,15 @@ export type EndpointBinding = Static<typeof EndpointBindingSchema>;
 
 const NETWORKS = 'networks/';
 const ENDPOINTS = 'endpoints/';
+/** Networks that Docker removed here while the shared store had not heard of it yet. */
+const LEFT = 'left/';
 
 /** The bindings in memory, each change on disk before it counts. Owned by the driver. */
 export class Bindings {
   readonly #local: Store;
   readonly #networks = new Map<string, NetworkBinding>();
   readonly #endpoints = new Map<string, Map<string, EndpointBinding>>();
+  readonly #left = new Set<string>();
 
   private constructor(local: Store) {
     this.#local = local;
@@ -64,6 +75,7 @@ export class Bindings {
       if (endpoint) bindings.#endpointsOf(endpoint.dockerId).set(endpoint.id, endpoint);
       else onDamage(key);
     }
+    for (const { key } of await local.list(LEFT)) bindings.#left.add(key.slice(LEFT.length));
     return bindings;
   }
 
@@ -73,6 +85,15 @@ export class Bindings {
 
   networks(): NetworkBinding[] {
     return [...this.#networks.values()];
+  }
+
+  byNetworkId(networkId: string): NetworkBinding | undefined {
+    return this.networks().find((binding) => binding.network.id === networkId);
+  }
+
+  /** Networks to leave in the shared store. */
+  left(): string[] {
+    return [...this.#left];
   }
 
   endpoint(dockerId: string, endpointId: string): EndpointBinding | undefined {
@@ -88,11 +109,25 @@ export class Bindings {
     this.#networks.set(binding.dockerId, binding);
   }
 
+  /** The network and its endpoints are gone from this host; it stays in {@link left} until the shared store knows. */
   async removeNetwork(dockerId: string): Promise<void> {
+    const binding = this.#networks.get(dockerId);
+    if (!binding) return;
     for (const { id } of this.endpoints(dockerId)) await this.removeEndpoint(dockerId, id);
-    await this.#local.transact([{ op: 'delete', key: NETWORKS + dockerId }]);
+    const networkId = binding.network.id;
+    await this.#local.transact([
+      { op: 'delete', key: NETWORKS + dockerId },
+      { op: 'set', key: LEFT + networkId, value: '1' },
+    ]);
     this.#networks.delete(dockerId);
     this.#endpoints.delete(dockerId);
+    this.#left.add(networkId);
+  }
+
+  async forgetLeft(networkId: string): Promise<void> {
+    if (!this.#left.has(networkId)) return;
+    await this.#local.transact([{ op: 'delete', key: LEFT + networkId }]);
+    this.#left.delete(networkId);
   }
 
   async addEndpoint(binding: EndpointBinding): Promise<void> {

@@ -16,3 +16,4 @@ export {
 } from './socket-http.js';
 export { type UnixSocketOptions, claimUnixSocket } from './unix-socket.js';
 export { VERSION } from './version.js';
+export { untilAborted } from './abort.js';

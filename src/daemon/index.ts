@@ -1,0 +1,8 @@
+/**
+ * The daemon: configuration, wiring, lifetimes, signals.
+ *
+ * Promises: everything it opened is closed, last first; it stops without touching traffic. Does not: decide what a call means.
+ */
+export { type Config, ConfigSchema, ENVIRONMENT, defaultConfig, loadConfig } from './config.js';
+export { DaemonError, type DaemonDetail } from './errors.js';
+export { type UnderlayChoice, chooseUnderlay } from './underlay.js';

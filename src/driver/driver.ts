@@ -1,0 +1,294 @@
+import { type NetworkDocument } from '../cluster/index.js';
+import {
+  type Address,
+  type AddressWithLength,
+  isUnicastMac,
+  type Mac,
+  macFromAddress,
+  prefixContains,
+} from '../net/index.js';
+import type {
+  CallContext,
+  CreateEndpointRequest,
+  CreateNetworkRequest,
+  JoinRequest,
+  JoinResult,
+  NetworkDriver,
+} from '../plugin-api/index.js';
+import { KeyedMutex, untilAborted } from '../util/index.js';
+import type { Datapath, LocalEndpoint, NetworkSpec } from '../vxlan/index.js';
+import type { Bindings, EndpointBinding, NetworkBinding } from './bindings.js';
+import { DriverError } from './errors.js';
+import type { Membership } from './membership.js';
+import { assertNoEndpointOptions, assertOurPools, parseNetworkOptions } from './options.js';
+import type { Addresses } from './ports.js';
+
+/** How Docker names the link in the container: eth0, eth1, … */
+const LINK_PREFIX = 'eth';
+
+export interface DriverDeps {
+  readonly bindings: Bindings;
+  readonly membership: Membership;
+  readonly datapath: Datapath;
+  readonly addresses: Addresses;
+  /** MTU inside a network that asks for none: what the underlay leaves, octets. */
+  readonly overlayMtu: () => number;
+  /** The other host that has this MAC on this network, if any. */
+  readonly ownerOfMac: (networkId: string, mac: Mac) => string | undefined;
+  readonly clock?: () => number;
+}
+
+/**
+ * What Docker's network calls do on this host.
+ *
+ * Order within a call: the kernel first, then this host's disk, then the shared store, so that nobody is told to send
+ * before we can receive, and a crash in between leaves only what the next start removes. Calls about one network run one
+ * after another.
+ */
+export class Driver implements NetworkDriver {
+  readonly #deps: DriverDeps;
+  readonly #bindings: Bindings;
+  readonly #membership: Membership;
+  readonly #datapath: Datapath;
+  readonly #mutex = new KeyedMutex();
+
+  constructor(deps: DriverDeps) {
+    this.#deps = deps;
+    this.#bindings = deps.bindings;
+    this.#membership = deps.membership;
+    this.#datapath = deps.datapath;
+  }
+
+  /** Brings the kernel and the store up to what was true when the daemon stopped. Waits for the kernel only. */
+  async restore(): Promise<void> {
+    for (const binding of this.#bindings.networks()) {
+      await this.#datapath.ensureNetwork(this.#specOf(binding.network));
+      for (const endpoint of this.#bindings.endpoints(binding.dockerId)) {
+        await this.#datapath.ensureEndpoint(binding.network.id, localEndpoint(endpoint));
+      }
+      void this.#membership.follow(binding.network.id);
+      this.#membership.publishLater(binding.network.id);
+    }
+    for (const networkId of this.#bindings.left()) this.#membership.publishLater(networkId);
+  }
+
+  async createNetwork(request: CreateNetworkRequest, { signal }: CallContext): Promise<void> {
+    assertOurPools(request);
+    const options = parseNetworkOptions(request);
+    this.#assertMtuFits(options.mtu);
+    const pools = await this.#describePools(request);
+    await this.#mutex.run(request.networkId, async () => {
+      if (this.#bindings.network(request.networkId)) return;
+      const { name, references } = pools;
+      const network = await this.#membership.findOrCreate({
+        ...options,
+        ...(name === undefined ? {} : { name }),
+        internal: request.internal,
+        pools: references,
+      });
+      this.#assertNotHereYet(network);
+      try {
+        await this.#datapath.ensureNetwork(this.#specOf(network));
+        signal.throwIfAborted();
+        await this.#bindings.addNetwork({ v: 1, dockerId: request.networkId, network });
+        await this.#deps.addresses.networkCreated(references.map((pool) => pool.id));
+        await untilAborted(this.#membership.follow(network.id), signal);
+        await this.#membership.publish(network.id);
+      } catch (error) {
+        await this.#remove(request.networkId, network.id);
+        throw error;
+      }
+    });
+  }
+
+  async deleteNetwork(networkId: string, _context: CallContext): Promise<void> {
+    await this.#mutex.run(networkId, async () => {
+      const binding = this.#bindings.network(networkId);
+      if (binding) await this.#remove(networkId, binding.network.id);
+    });
+  }
+
+  async createEndpoint(
+    request: CreateEndpointRequest,
+    { signal }: CallContext,
+  ): Promise<{ readonly mac?: Mac }> {
+    assertNoEndpointOptions(request.options);
+    return this.#mutex.run(request.networkId, async () => {
+      const binding = this.#bindingOf(request.networkId);
+      const endpoint = this.#endpointOf(request, binding);
+      const before = this.#bindings.endpoint(request.networkId, request.endpointId);
+      if (!before) await this.#attach(endpoint, binding, signal);
+      return request.mac === undefined ? { mac: before?.mac ?? endpoint.mac } : {};
+    });
+  }
+
+  async deleteEndpoint(
+    networkId: string,
+    endpointId: string,
+    _context: CallContext,
+  ): Promise<void> {
+    await this.#mutex.run(networkId, async () => {
+      const binding = this.#bindings.network(networkId);
+      if (binding) await this.#detach(binding, endpointId);
+    });
+  }
+
+  async join(request: JoinRequest, _context: CallContext): Promise<JoinResult> {
+    return this.#mutex.run(request.networkId, async () => {
+      const binding = this.#bindingOf(request.networkId);
+      const endpoint = this.#bindings.endpoint(request.networkId, request.endpointId);
+      if (!endpoint) {
+        throw new DriverError(
+          { code: 'UNKNOWN_ENDPOINT', endpoint: request.endpointId },
+          `endpoint ${request.endpointId.slice(0, 12)} was not created on this host; start the container again`,
+        );
+      }
+      const { linkName } = await this.#datapath.ensureEndpoint(
+        binding.network.id,
+        localEndpoint(endpoint),
+      );
+      return { linkName, linkPrefix: LINK_PREFIX };
+    });
+  }
+
+  /** Docker takes the link out of the container itself; DeleteEndpoint follows and removes it. */
+  async leave(_networkId: string, _endpointId: string, _context: CallContext): Promise<void> {}
+
+  async #attach(
+    endpoint: EndpointBinding,
+    { network }: NetworkBinding,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#datapath.ensureEndpoint(network.id, localEndpoint(endpoint));
+    try {
+      // The caller has gone: Docker will not send DeleteEndpoint for what it never heard of.
+      signal.throwIfAborted();
+      await this.#bindings.addEndpoint(endpoint);
+      for (const { poolId, address } of endpoint.addresses) {
+        await this.#deps.addresses.attach(poolId, address, endpoint.id);
+      }
+    } catch (error) {
+      await this.#bindings.removeEndpoint(endpoint.dockerId, endpoint.id);
+      await this.#datapath.deleteEndpoint(network.id, endpoint.id);
+      throw error;
+    }
+    await this.#membership.publish(network.id);
+  }
+
+  async #detach({ dockerId, network }: NetworkBinding, endpointId: string): Promise<void> {
+    const endpoint = this.#bindings.endpoint(dockerId, endpointId);
+    await this.#datapath.deleteEndpoint(network.id, endpointId);
+    if (!endpoint) return;
+    await this.#bindings.removeEndpoint(dockerId, endpointId);
+    for (const { poolId, address } of endpoint.addresses) {
+      await this.#deps.addresses.detach(poolId, address, endpointId);
+    }
+    await this.#membership.publish(network.id);
+  }
+
+  async #remove(dockerId: string, networkId: string): Promise<void> {
+    await this.#membership.unfollow(networkId);
+    await this.#datapath.deleteNetwork(networkId);
+    await this.#bindings.removeNetwork(dockerId);
+    await this.#membership.publish(networkId);
+  }
+
+  #specOf(network: NetworkDocument): NetworkSpec {
+    return { id: network.id, vni: network.vni, mtu: network.mtu ?? this.#deps.overlayMtu() };
+  }
+
+  async #describePools({ pools }: CreateNetworkRequest): Promise<{
+    readonly name?: string;
+    readonly references: NetworkDocument['pools'];
+  }> {
+    const described = await this.#deps.addresses.describe(pools.map((pool) => pool.prefix));
+    const names = new Set<string>();
+    const references = described.map((pool, i) => {
+      const { prefix } = pools[i]!;
+      if (!pool) {
+        throw new DriverError(
+          { code: 'UNKNOWN_NETWORK', network: prefix },
+          `weft gave no pool ${prefix} to this host; remove the network and create it again`,
+        );
+      }
+      if (pool.network !== undefined) names.add(pool.network);
+      return { id: pool.id, prefix };
+    });
+    const [name] = names;
+    return name === undefined ? { references } : { name, references };
+  }
+
+  #assertMtuFits(mtu: number | undefined): void {
+    const most = this.#deps.overlayMtu();
+    if (mtu === undefined || mtu <= most) return;
+    throw new DriverError(
+      { code: 'INVALID_OPTION', option: 'com.docker.network.driver.mtu' },
+      `an MTU of ${mtu} does not fit: this host's underlay leaves ${most} octets inside a tunnel`,
+    );
+  }
+
+  #assertNotHereYet({ id, name }: NetworkDocument): void {
+    const other = this.#bindings.byNetworkId(id);
+    if (!other) return;
+    throw new DriverError(
+      { code: 'NETWORK_MISMATCH', network: name ?? id },
+      `network "${name ?? id}" is on this host already, as ${other.dockerId.slice(0, 12)}`,
+    );
+  }
+
+  #bindingOf(dockerId: string): NetworkBinding {
+    const binding = this.#bindings.network(dockerId);
+    if (binding) return binding;
+    throw new DriverError(
+      { code: 'UNKNOWN_NETWORK', network: dockerId },
+      `weft on this host does not know network ${dockerId.slice(0, 12)}; remove it and create it again`,
+    );
+  }
+
+  #endpointOf(request: CreateEndpointRequest, { network }: NetworkBinding): EndpointBinding {
+    const wanted = [request.address, request.addressV6].filter((a) => a !== undefined);
+    const addresses = wanted.map((a) => ({ ...a, poolId: poolOf(network, a) }));
+    const [first] = wanted;
+    if (!first) {
+      throw new DriverError(
+        { code: 'NO_ADDRESS', endpoint: request.endpointId },
+        'an endpoint of a weft network needs an address; Docker gave none',
+      );
+    }
+    const mac = request.mac ?? macFromAddress(first.address);
+    this.#assertMacFree(mac, request, network.id);
+    const { networkId: dockerId, endpointId: id } = request;
+    return { v: 1, id, dockerId, mac, addresses, since: (this.#deps.clock ?? Date.now)() };
+  }
+
+  #assertMacFree(mac: Mac, { networkId, endpointId }: CreateEndpointRequest, id: string): void {
+    if (!isUnicastMac(mac)) {
+      throw new DriverError(
+        { code: 'INVALID_MAC', mac },
+        `${mac} can't be a container's: it is a group address`,
+      );
+    }
+    const here = this.#bindings
+      .endpoints(networkId)
+      .some((e) => e.mac === mac && e.id !== endpointId);
+    const host = here ? 'this host' : this.#deps.ownerOfMac(id, mac);
+    if (host === undefined) return;
+    throw new DriverError(
+      { code: 'MAC_TAKEN', mac, host },
+      `MAC address ${mac} is in use on this network by a container on ${host}; choose another --mac-address`,
+    );
+  }
+}
+
+function localEndpoint({ id, mac, addresses }: EndpointBinding): LocalEndpoint {
+  return { id, mac, addresses: addresses.map((a): Address => a.address) };
+}
+
+function poolOf({ pools, id }: NetworkDocument, { address }: AddressWithLength): string {
+  const pool = pools.find(({ prefix }) => prefixContains(prefix, address));
+  if (pool) return pool.id;
+  throw new DriverError(
+    { code: 'NO_ADDRESS', endpoint: id },
+    `${address} is in no pool of this network`,
+  );
+}

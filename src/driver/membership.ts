@@ -1,0 +1,126 @@
+import type {
+  ClusterView,
+  EndpointRecord,
+  NetworkDocument,
+  Networks,
+  NewNetwork,
+} from '../cluster/index.js';
+import { hasCode } from '../util/index.js';
+import type { Bindings } from './bindings.js';
+import { DriverError } from './errors.js';
+import { Publisher } from './publisher.js';
+
+/** Longest that a call waits for the shared store after the kernel is done; then it goes on in the background. */
+const PUBLISH_WAIT_MS = 1000;
+
+export interface MembershipDeps {
+  readonly networks: Networks;
+  readonly view: ClusterView;
+  readonly bindings: Bindings;
+  readonly onError: (networkId: string, error: unknown) => void;
+}
+
+/**
+ * This host's part in the networks of the cluster: it finds or makes them, announces what is attached here, and leaves.
+ *
+ * What can't be written now is written later: the bindings on disk say what is true, the publisher makes the store agree.
+ */
+export class Membership implements AsyncDisposable {
+  readonly #networks: Networks;
+  readonly #view: ClusterView;
+  readonly #bindings: Bindings;
+  readonly #publisher: Publisher;
+  readonly #aborter = new AbortController();
+
+  constructor({ networks, view, bindings, onError }: MembershipDeps) {
+    this.#networks = networks;
+    this.#view = view;
+    this.#bindings = bindings;
+    this.#publisher = new Publisher(async (networkId) => this.#settle(networkId), onError);
+  }
+
+  /** The network of that name if there is one and it fits, else a new one. Throws NETWORK_MISMATCH. */
+  async findOrCreate(wanted: NewNetwork): Promise<NetworkDocument> {
+    for (let attempt = 0; ; attempt += 1) {
+      const found =
+        wanted.name === undefined ? undefined : await this.#networks.findByName(wanted.name);
+      if (found && !found.closing) {
+        assertSame(found, wanted);
+        return found;
+      }
+      try {
+        return await this.#networks.create(wanted);
+      } catch (error) {
+        // Another host was quicker, or is just removing the old one.
+        if (!hasCode(error, 'NAME_TAKEN') || attempt >= 5) throw error;
+      }
+    }
+  }
+
+  /** Follows what other hosts announce on this network; resolves when that is known. */
+  async follow(networkId: string): Promise<void> {
+    await this.#view.follow(networkId);
+  }
+
+  /** Makes the store say what the bindings say; true once it does. */
+  async publish(networkId: string): Promise<boolean> {
+    return this.#publisher.publish(networkId, PUBLISH_WAIT_MS);
+  }
+
+  /** Starts to publish without waiting. */
+  publishLater(networkId: string): void {
+    void this.#publisher.publish(networkId, 0);
+  }
+
+  async unfollow(networkId: string): Promise<void> {
+    await this.#view.unfollow(networkId);
+  }
+
+  pending(): string[] {
+    return this.#publisher.pending();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#aborter.abort();
+    await this.#publisher[Symbol.asyncDispose]();
+  }
+
+  async #settle(networkId: string): Promise<void> {
+    const binding = this.#bindings.byNetworkId(networkId);
+    if (!binding) {
+      await this.#networks.leave(networkId);
+      await this.#bindings.forgetLeft(networkId);
+      return;
+    }
+    const endpoints: EndpointRecord[] = this.#bindings.endpoints(binding.dockerId);
+    await this.#networks.publish(binding.network, endpoints, {
+      restore: true,
+      signal: this.#aborter.signal,
+    });
+  }
+}
+
+function assertSame(found: NetworkDocument, wanted: NewNetwork): void {
+  const differences = [
+    describe('pools', prefixes(found), prefixes(wanted)),
+    describe('internal', found.internal, wanted.internal),
+    wanted.mtu === undefined ? undefined : describe('MTU', found.mtu ?? 'automatic', wanted.mtu),
+  ].filter((d) => d !== undefined);
+  if (differences.length === 0) return;
+  throw new DriverError(
+    { code: 'NETWORK_MISMATCH', network: found.name ?? found.id },
+    `network "${found.name}" exists with other settings: ${differences.join('; ')}; ` +
+      'create it on this host with the same ones, or choose another name',
+  );
+}
+
+function prefixes({ pools }: Pick<NetworkDocument, 'pools'>): string {
+  return pools
+    .map((pool) => pool.prefix)
+    .toSorted()
+    .join(' ');
+}
+
+function describe(what: string, there: unknown, here: unknown): string | undefined {
+  return there === here ? undefined : `${what} there: ${String(there)}, here: ${String(here)}`;
+}
