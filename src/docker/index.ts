@@ -1,0 +1,13 @@
+/**
+ * The engine on this host, as far as weft reads it: networks with their endpoints, and events.
+ *
+ * Promises: every call is bounded in time and size, every answer is checked. Does not: keep anything, or change anything in the engine.
+ */
+export {
+  DockerEngine,
+  type DockerEndpoint,
+  type DockerNetwork,
+  type DockerNetworkDetail,
+} from './engine.js';
+export { DockerError, type DockerDetail } from './errors.js';
+export { type DockerEvent, type FollowOptions, followEvents } from './events.js';
