@@ -1,0 +1,71 @@
+/**
+ * The kernel's network state: links, addresses, routes, neighbors, FDB entries, and the namespaces they live in.
+ *
+ * Promises: values in, values out; nobody above sees an attribute. Builders (`newLink`, `replaceFdb`) are pure and make
+ * one message each, so that callers send many in one request and judge each outcome themselves; nothing here takes
+ * EEXIST or ENOENT for success. Errors are NetlinkError with the errno's name, the kernel's own words and the attribute it
+ * pointed at. A dump is whole, or asked for again, as far as the kernel tells (see Connection.dump). The event loop never
+ * waits for the kernel. What is opened is closed by who opened it.
+ *
+ * Does not: know what weft wants, keep state, retry changes, log.
+ */
+export { NetlinkError, type NetlinkDetail } from './errors.js';
+export {
+  Connection,
+  type ConnectionOptions,
+  NETLINK,
+  type Outcome,
+  type RequestOptions,
+  type Socket,
+} from './connection.js';
+export { type Message } from './message.js';
+export {
+  closeFd,
+  createNetns,
+  currentNetnsFd,
+  deleteNetns,
+  netnsIno,
+  openNetns,
+  writeInNetns,
+} from './native.js';
+export { type BridgeOptions, type BridgePortOptions } from './route/bridge.js';
+export { type VxlanOptions } from './route/vxlan.js';
+export {
+  type AddrGenMode,
+  type Link,
+  type LinkKind,
+  type LinkRef,
+  type LinkStats,
+  type OperState,
+  dumpLinks,
+  getLink,
+} from './route/link.js';
+export {
+  type LinkBasics,
+  type LinkChanges,
+  type LinkSpec,
+  addAltName,
+  deleteAltName,
+  deleteLink,
+  newLink,
+  renameLink,
+  setBridgePort,
+  setLink,
+} from './route/link-change.js';
+export {
+  FLOOD_MAC,
+  type FdbEntry,
+  type ObservedFdbEntry,
+  addFdb,
+  appendFdb,
+  deleteFdb,
+  dumpFdb,
+  replaceFdb,
+} from './route/fdb.js';
+export {
+  type Neighbor,
+  type NeighborState,
+  deleteNeighbor,
+  dumpNeighbors,
+  replaceNeighbor,
+} from './route/neighbor.js';
