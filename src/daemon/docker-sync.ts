@@ -1,0 +1,146 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  type DockerEngine,
+  type DockerNetwork,
+  type DockerNetworkDetail,
+  followEvents,
+} from '../docker/index.js';
+import type { Bindings, EndpointBinding, NetworkBinding } from '../driver/index.js';
+import type { Log } from './log.js';
+
+/** A comparison follows an event at once, and otherwise comes this often. */
+const EVERY_MS = 30_000;
+/** Docker lists what it creates only after our call has returned; what is missing for this long is gone. */
+const GRACE_MS = 60_000;
+
+export interface DockerSyncDeps {
+  readonly engine: DockerEngine;
+  readonly bindings: Bindings;
+  /** A network that Docker no longer has. */
+  readonly onNetworkGone: (binding: NetworkBinding) => Promise<void>;
+  /** An endpoint that Docker no longer has. */
+  readonly onEndpointGone: (endpoint: EndpointBinding) => Promise<void>;
+  /** Docker's name of a network, told on each comparison. */
+  readonly onNetworkNamed: (binding: NetworkBinding, name: string) => Promise<void>;
+  /** After the comparison of one network: the endpoints that Docker and weft agree on. */
+  readonly onCompared: (binding: NetworkBinding) => Promise<void>;
+  readonly log: Log;
+  readonly clock?: () => number;
+}
+
+/**
+ * Compares what weft holds with what Docker has, since calls can get lost: an engine that is killed never says what it forgot.
+ *
+ * Events only say when to look. While the engine does not answer, nothing is judged.
+ */
+export class DockerSync implements AsyncDisposable {
+  readonly #deps: DockerSyncDeps;
+  readonly #clock: () => number;
+  readonly #aborter = new AbortController();
+  readonly #missingSince = new Map<string, number>();
+  readonly #names = new Map<string, string>();
+  #loops: Promise<void>[] = [];
+  #wake = new AbortController();
+  #networks: readonly DockerNetwork[] = [];
+  #reachable: { readonly since: number; readonly error?: unknown } | undefined;
+
+  constructor(deps: DockerSyncDeps) {
+    this.#deps = deps;
+    this.#clock = deps.clock ?? Date.now;
+  }
+
+  start(): void {
+    const { signal } = this.#aborter;
+    const { socketPath } = this.#deps.engine;
+    const events = followEvents({
+      socketPath,
+      signal,
+      onEvent: () => this.#wake.abort(),
+      onConnected: () => this.#wake.abort(),
+      onLost: (error) => this.#deps.log.debug({ err: error }, 'docker event stream lost'),
+    });
+    this.#loops = [events, this.#run()];
+  }
+
+  /** All of the engine's networks as last seen; empty before the first look. */
+  networks(): readonly DockerNetwork[] {
+    return this.#networks;
+  }
+
+  /** Names of the containers behind endpoints, as last seen, by endpoint id. */
+  containerName(endpointId: string): string | undefined {
+    return this.#names.get(endpointId);
+  }
+
+  get state(): { readonly reachable: boolean; readonly since?: number } {
+    if (!this.#reachable) return { reachable: false };
+    const { since, error } = this.#reachable;
+    return { reachable: error === undefined, since };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#aborter.abort();
+    await Promise.all(this.#loops);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#aborter;
+    while (!signal.aborted) {
+      this.#wake = new AbortController();
+      try {
+        await this.compare();
+        this.#turn(undefined);
+      } catch (error) {
+        if (!signal.aborted) this.#turn(error);
+      }
+      const woken = AbortSignal.any([signal, this.#wake.signal]);
+      await delay(EVERY_MS, undefined, { signal: woken }).catch(() => undefined);
+    }
+  }
+
+  /** One comparison. Throws when the engine does not answer. */
+  async compare(): Promise<void> {
+    const { engine, bindings } = this.#deps;
+    const { signal } = this.#aborter;
+    this.#networks = await engine.networks(signal);
+    const seen = new Set(this.#networks.map((network) => network.id));
+    this.#names.clear();
+    for (const binding of bindings.networks()) {
+      const detail = seen.has(binding.dockerId)
+        ? await engine.network(binding.dockerId, signal)
+        : undefined;
+      if (detail) await this.#compareNetwork(binding, detail);
+      else if (this.#goneFor(binding.dockerId)) await this.#deps.onNetworkGone(binding);
+    }
+  }
+
+  async #compareNetwork(binding: NetworkBinding, detail: DockerNetworkDetail): Promise<void> {
+    const { bindings, onNetworkNamed, onEndpointGone, onCompared } = this.#deps;
+    this.#missingSince.delete(binding.dockerId);
+    await onNetworkNamed(binding, detail.name);
+    const live = new Map(detail.endpoints.map((e) => [e.endpointId, e.containerName]));
+    for (const [id, name] of live) this.#names.set(id, name);
+    for (const endpoint of bindings.endpoints(binding.dockerId)) {
+      if (live.has(endpoint.id)) this.#missingSince.delete(endpoint.id);
+      else if (this.#goneFor(endpoint.id)) await onEndpointGone(endpoint);
+    }
+    await onCompared(binding);
+  }
+
+  /** True when this was missing at each comparison for the whole grace. */
+  #goneFor(id: string): boolean {
+    const since = this.#missingSince.get(id);
+    if (since === undefined) this.#missingSince.set(id, this.#clock());
+    if (since === undefined || this.#clock() - since < GRACE_MS) return false;
+    this.#missingSince.delete(id);
+    return true;
+  }
+
+  #turn(error: unknown): void {
+    const before = this.#reachable;
+    if (before && (before.error === undefined) === (error === undefined)) return;
+    this.#reachable = { since: this.#clock(), ...(error === undefined ? {} : { error }) };
+    if (error === undefined) this.#deps.log.info('docker answers');
+    else this.#deps.log.warn({ err: error }, 'docker does not answer; names and leaks wait for it');
+  }
+}
