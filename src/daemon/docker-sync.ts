@@ -8,10 +8,12 @@ import {
 import type { Bindings, EndpointBinding, NetworkBinding } from '../driver/index.js';
 import type { Log } from './log.js';
 
-/** A comparison follows an event at once, and otherwise comes this often. */
-const EVERY_MS = 30_000;
+/** Without an event a comparison comes this often. */
+const EVERY_MS = 15_000;
+/** Events come in bursts, five for one container; one comparison serves them. */
+const SETTLE_MS = 300;
 /** Docker lists what it creates only after our call has returned; what is missing for this long is gone. */
-const GRACE_MS = 60_000;
+const GRACE_MS = 30_000;
 
 export interface DockerSyncDeps {
   readonly engine: DockerEngine;
@@ -95,6 +97,7 @@ export class DockerSync implements AsyncDisposable {
       }
       const woken = AbortSignal.any([signal, this.#wake.signal]);
       await delay(EVERY_MS, undefined, { signal: woken }).catch(() => undefined);
+      await delay(SETTLE_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 
