@@ -1,0 +1,110 @@
+import { type RemoteState, ClusterView, HostAnnouncer, Networks } from '../../src/cluster/index.js';
+import { type Addresses, Bindings, Driver, Membership } from '../../src/driver/index.js';
+import { type Mac, parseAddress } from '../../src/net/index.js';
+import { EmbeddedStore, type Store } from '../../src/store/index.js';
+import { Closer } from '../../src/util/index.js';
+import type { Datapath } from '../../src/vxlan/index.js';
+
+/** Keeps what it was told, in place of a kernel. */
+export class RecordingDatapath implements Datapath {
+  readonly networks = new Map<string, { readonly vni: number; readonly mtu: number }>();
+  readonly endpoints = new Map<string, readonly string[]>();
+  readonly log: string[] = [];
+  fail: string | undefined;
+
+  async ensureNetwork({ id, vni, mtu }: Parameters<Datapath['ensureNetwork']>[0]): Promise<void> {
+    this.#step('ensureNetwork');
+    this.networks.set(id, { vni, mtu });
+  }
+
+  async deleteNetwork(id: string): Promise<void> {
+    this.#step('deleteNetwork');
+    this.networks.delete(id);
+    for (const key of this.endpoints.keys()) if (key.startsWith(id)) this.endpoints.delete(key);
+  }
+
+  async ensureEndpoint(networkId: string, endpoint: { id: string; addresses: readonly string[] }) {
+    this.#step('ensureEndpoint');
+    this.endpoints.set(`${networkId}/${endpoint.id}`, endpoint.addresses);
+    return { linkName: `weft${endpoint.id.slice(0, 11)}` };
+  }
+
+  async deleteEndpoint(networkId: string, endpointId: string): Promise<void> {
+    this.#step('deleteEndpoint');
+    this.endpoints.delete(`${networkId}/${endpointId}`);
+  }
+
+  async setRemote(): Promise<void> {}
+  async setKnownVteps(): Promise<void> {}
+  async reconcile() {
+    return [];
+  }
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  #step(name: string): void {
+    this.log.push(name);
+    if (this.fail === name) throw new Error(`${name} failed`);
+  }
+}
+
+/** Pools by name, as ipam would tell. */
+const addresses: Addresses = {
+  describe: async (prefixes) =>
+    prefixes.map((prefix) => ({
+      id: prefix.replace('/', '-'),
+      ...(prefix.startsWith('10.1.') ? { network: 'web' } : {}),
+    })),
+  networkCreated: async () => undefined,
+  attach: async () => undefined,
+  detach: async () => undefined,
+};
+
+export interface DriverHost extends AsyncDisposable {
+  readonly driver: Driver;
+  readonly datapath: RecordingDatapath;
+  readonly bindings: Bindings;
+  readonly networks: Networks;
+  readonly view: ClusterView;
+  readonly remotes: Map<string, RemoteState>;
+}
+
+/** One host's driver on the given shared store. `local` survives a restart of the host. */
+export async function driverHost(
+  shared: Store,
+  id: string,
+  local: Store = EmbeddedStore.memory(),
+): Promise<DriverHost> {
+  const closer = new Closer();
+  const remotes = new Map<string, RemoteState>();
+  const datapath = new RecordingDatapath();
+  const networks = new Networks(shared, id);
+  const view = new ClusterView(shared, id, {
+    onHosts: () => undefined,
+    onRemote: (networkId, state) => void remotes.set(networkId, state),
+    onReachable: () => undefined,
+    onDamage: () => undefined,
+  });
+  closer.use(view);
+  await view.start();
+  const bindings = await Bindings.load(local, () => undefined);
+  const membership = new Membership({ networks, view, bindings, onError: () => undefined });
+  closer.use(membership);
+  const number = Number.parseInt(id.replaceAll(/\D/g, ''), 10);
+  const document = {
+    id,
+    name: id,
+    vtep: parseAddress(`192.0.2.${number}`),
+    mtu: 1500,
+    version: '0',
+    startedAt: 'now',
+  };
+  const announcer = new HostAnnouncer(shared, document, () => undefined);
+  closer.use(announcer);
+  announcer.start();
+  const ownerOfMac = (networkId: string, mac: Mac): string | undefined =>
+    remotes.get(networkId)?.endpoints.find((e) => e.mac === mac)?.hostId;
+  const overlayMtu = (): number => 1450;
+  const driver = new Driver({ bindings, membership, datapath, addresses, overlayMtu, ownerOfMac });
+  const dispose = async (): Promise<void> => closer.close();
+  return { driver, datapath, bindings, networks, view, remotes, [Symbol.asyncDispose]: dispose };
+}
