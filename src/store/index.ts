@@ -4,14 +4,23 @@
  * Promises: what store.ts says of each call, proven by one contract suite on both backends.
  * Does not: know what the values mean, or keep a cache.
  */
-export {
-  MAX_OPS,
-  type CallOptions,
-  type Entry,
-  type Lease,
-  type Op,
-  type Outcome,
-  type Snapshot,
-  type Store,
+export type {
+  CallOptions,
+  Entry,
+  Lease,
+  Op,
+  Outcome,
+  Snapshot,
+  Store,
+  WatchOptions,
 } from './store.js';
+export {
+  MAX_KEY_LENGTH,
+  MAX_LEASE_MS,
+  MAX_STEPS,
+  MAX_TRANSACTION_BYTES,
+  MIN_LEASE_MS,
+  stepsOf,
+} from './limits.js';
 export { StoreError, type StoreDetail } from './errors.js';
+export { EmbeddedStore, type EmbeddedOptions } from './embedded.js';

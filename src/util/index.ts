@@ -1,11 +1,15 @@
 /**
- * Small things that every folder needs: errors, lifetimes, backoff, a keyed mutex, unix sockets to serve and to ask.
+ * Small things that every folder needs: errors, lifetimes, backoff, a keyed mutex, unix sockets to serve and to ask, a journal
+ * and a lock for state on disk.
  *
  * Promises: no state of its own. Does not: know anything about networks.
  */
 export { AppError, hasCode, messageOf } from './errors.js';
 export { Backoff, type BackoffOptions } from './backoff.js';
 export { Closer } from './closer.js';
+export { DirectoryLock } from './directory-lock.js';
+export { Journal, type JournalDamage, type JournalFile, type JournalOptions } from './journal.js';
+export { StateError, type StateDetail } from './state-errors.js';
 export { KeyedMutex } from './keyed-mutex.js';
 export { SocketError, type SocketDetail } from './socket-errors.js';
 export {
