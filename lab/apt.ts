@@ -2,7 +2,7 @@ import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../src/util/index.js';
 import { LabError } from './errors.js';
-import { runOk } from './run.js';
+import { commandFailed, run, runOk, type RunOptions } from './run.js';
 
 /** Debian releases the lab takes files from, by the names its mirrors give them. */
 export type Suite = 'bullseye' | 'bookworm' | 'trixie' | 'sid';
@@ -32,11 +32,11 @@ export async function unpackFrom(
   await mkdir(debs);
   await mkdir(root);
   try {
-    await runOk(['apt-get', ...options, '-qq', 'update'], { timeoutMs: updateTimeoutMs });
-    const download = ['apt-get', ...options, '-qq', 'download', ...names];
-    await runOk(download, { cwd: debs, timeoutMs: downloadTimeoutMs });
+    // Without the flag a mirror that cannot be reached is only a warning.
+    await aptGet([...options, 'update', '--error-on=any'], { timeoutMs: updateTimeoutMs });
+    await aptGet([...options, 'download', ...names], { cwd: debs, timeoutMs: downloadTimeoutMs });
   } catch (cause) {
-    throw unavailable(suite, names, cause);
+    throw unavailable(` from Debian ${suite}`, names, cause);
   }
   const packages: AptPackage[] = [];
   for (const deb of await readdir(debs)) {
@@ -65,16 +65,23 @@ export async function install(names: readonly string[]): Promise<void> {
   }
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const lock = ['-o', 'DPkg::Lock::Timeout=300'];
-  const argv = ['apt-get', ...lock, '-qq', '-y', '--no-install-recommends', 'install', ...names];
+  const argv = [...lock, '-y', '--no-install-recommends', 'install', ...names];
   try {
     // A machine that has never seen "apt-get update" has no lists to install from.
-    await runOk(argv, { env, timeoutMs: downloadTimeoutMs }).catch(async () => {
-      await runOk(['apt-get', ...lock, '-qq', 'update'], { env, timeoutMs: updateTimeoutMs });
-      await runOk(argv, { env, timeoutMs: downloadTimeoutMs });
+    await aptGet(argv, { env, timeoutMs: downloadTimeoutMs }).catch(async () => {
+      await aptGet([...lock, 'update'], { env, timeoutMs: updateTimeoutMs });
+      await aptGet(argv, { env, timeoutMs: downloadTimeoutMs });
     });
   } catch (cause) {
-    throw unavailable(undefined, names, cause);
+    throw unavailable('', names, cause);
   }
+}
+
+async function aptGet(args: readonly string[], options: RunOptions): Promise<void> {
+  const result = await run(['apt-get', '-qq', ...args], options);
+  if (result.code === 0) return;
+  const argv = ['apt-get', ...args.filter((arg) => !arg.includes('::') && arg !== '-o')];
+  throw commandFailed({ ...result, argv });
 }
 
 /** Options that make apt see one suite of the machine's own Debian mirror and nothing else. */
@@ -112,8 +119,7 @@ async function mirror(): Promise<string> {
   );
 }
 
-function unavailable(suite: Suite | undefined, names: readonly string[], cause: unknown): LabError {
-  const where = suite === undefined ? '' : ` from Debian ${suite}`;
+function unavailable(where: string, names: readonly string[], cause: unknown): LabError {
   return new LabError(
     { code: 'PACKAGE_UNAVAILABLE', packages: names },
     `cannot get ${names.join(', ')}${where}: ${messageOf(cause)}`,

@@ -5,6 +5,14 @@
  * ends, however it ends. Does not: simulate anything, or touch what the machine already runs.
  */
 export { LabError } from './errors.js';
+export { ConsulServer } from './consul-server.js';
+export { Host } from './host.js';
+export { imageName } from './image.js';
+export { isJailed, runInJail, type JailOptions } from './jail.js';
+export { Lab, type LabOptions, type StoreKind } from './lab.js';
+export { Machine } from './machine.js';
+export { Service, type ServiceSpec, type StartOptions } from './service.js';
+export { waitFor, type WaitOptions } from './wait.js';
 export { run, runOk, type RunOptions, type RunResult } from './run.js';
 export {
   cacheDirectory,
@@ -12,6 +20,7 @@ export {
   ensureBuildTools,
   ensureConsul,
   ensureEngine,
+  ensureLabPackages,
   ensureTools,
   type Engine,
   type EngineRelease,

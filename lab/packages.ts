@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { homedir } from 'node:os';
@@ -25,37 +26,26 @@ interface Bundle {
   readonly files: readonly string[];
 }
 
-const dockerFiles = [
-  'usr/sbin/dockerd',
-  'usr/sbin/docker-proxy',
-  'usr/bin/docker',
-  'usr/bin/docker-init',
-];
+const renamed: Readonly<Record<string, string>> = { 'tini-static': 'docker-init' };
+const dockerFiles = ['usr/sbin/dockerd', 'usr/sbin/docker-proxy', 'usr/bin/docker'];
 
 // Only the daemon and its direct helpers come from newer suites: their runc and containerd want a newer libc.
 const bundles = {
   consul: { suite: 'bullseye', packages: ['consul'], files: ['usr/bin/consul'] },
   runtime: {
     suite: 'bookworm',
-    packages: ['containerd', 'runc'],
+    packages: ['containerd', 'runc', 'tini'],
     files: [
       'usr/bin/containerd',
       'usr/bin/containerd-shim-runc-v2',
       'usr/bin/containerd-shim',
       'usr/sbin/runc',
+      'usr/bin/tini-static',
     ],
   },
-  'docker-20.10': { suite: 'bookworm', packages: ['docker.io', 'tini'], files: dockerFiles },
-  'docker-26.1': {
-    suite: 'trixie',
-    packages: ['docker.io', 'docker-cli', 'tini'],
-    files: dockerFiles,
-  },
-  'docker-28.5': {
-    suite: 'sid',
-    packages: ['docker.io', 'docker-cli', 'tini-static'],
-    files: dockerFiles,
-  },
+  'docker-20.10': { suite: 'bookworm', packages: ['docker.io'], files: dockerFiles },
+  'docker-26.1': { suite: 'trixie', packages: ['docker.io', 'docker-cli'], files: dockerFiles },
+  'docker-28.5': { suite: 'sid', packages: ['docker.io', 'docker-cli'], files: dockerFiles },
 } as const satisfies Record<string, Bundle>;
 
 /** What the lab needs from the machine itself: a command or library, and the package that has it. */
@@ -88,7 +78,7 @@ export async function ensureConsul(): Promise<string> {
 /** The binaries of one engine, fetched when missing. */
 export async function ensureEngine(release: EngineRelease): Promise<Engine> {
   const docker = await ensureBundle(`docker-${release}`);
-  const runtime = await ensureBundle('runtime');
+  const runtime = await ensureRuntime();
   const shown = await run([join(docker, 'dockerd'), '--version']);
   const version = /version ([^\s,]+)/.exec(shown.stdout)?.[1];
   if (version === undefined) {
@@ -98,6 +88,11 @@ export async function ensureEngine(release: EngineRelease): Promise<Engine> {
     );
   }
   return { release, version, path: [docker, runtime] };
+}
+
+/** The directory of containerd, runc and docker-init, fetched when missing. */
+export async function ensureRuntime(): Promise<string> {
+  return ensureBundle('runtime');
 }
 
 /** Installs what the lab needs from the machine and lacks; root when something does. */
@@ -110,6 +105,13 @@ export async function ensureBuildTools(): Promise<void> {
   await installMissing(buildTools);
 }
 
+/** Fetches and installs everything a lab with this engine needs; inside a jail there is no network to do so. */
+export async function ensureLabPackages(engine: EngineRelease): Promise<void> {
+  await ensureTools();
+  await Promise.all([ensureRuntime(), ensureConsul()]);
+  await ensureEngine(engine);
+}
+
 /** Where everything fetched is kept, outside the clone; safe to remove at any time no lab runs. */
 export function cacheDirectory(): string {
   const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
@@ -119,7 +121,8 @@ export function cacheDirectory(): string {
 /** The directory of one bundle's binaries. Whoever comes first fetches; the rename makes it whole or absent. */
 async function ensureBundle(name: keyof typeof bundles): Promise<string> {
   const bundle: Bundle = bundles[name];
-  const dir = join(cacheDirectory(), `${name}-${process.arch}`);
+  const version = createHash('sha256').update(JSON.stringify(bundle)).digest('hex').slice(0, 8);
+  const dir = join(cacheDirectory(), `${name}-${process.arch}-${version}`);
   if (await exists(dir)) return dir;
   await mkdir(cacheDirectory(), { recursive: true });
   const work = await mkdtemp(join(cacheDirectory(), '.fetch-'));
@@ -128,7 +131,9 @@ async function ensureBundle(name: keyof typeof bundles): Promise<string> {
     const bin = join(work, 'bin');
     await mkdir(bin);
     for (const file of bundle.files) {
-      await copyFile(join(work, 'root', file), join(bin, basename(file)));
+      const own = basename(file);
+      // dockerd looks for its init by this name.
+      await copyFile(join(work, 'root', file), join(bin, renamed[own] ?? own));
     }
     await writeFile(join(bin, 'packages'), packages.map(line).join(''));
     await rename(bin, dir).catch(async (error: unknown) => {

@@ -1,10 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { LabError } from './errors.js';
 
 export interface RunOptions {
   /** After this the whole process group is killed. */
   readonly timeoutMs?: number;
   readonly input?: string | Uint8Array;
+  /** A file to read as input instead. */
+  readonly inputFile?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
   readonly signal?: AbortSignal;
@@ -32,23 +35,25 @@ const trailingOutputMs = 300;
  */
 export async function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const [file = '', ...args] = argv;
+  const inputFile = options.inputFile === undefined ? undefined : openSync(options.inputFile, 'r');
   const child = spawn(file, args, {
     detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: [inputFile ?? 'pipe', 'pipe', 'pipe'],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),
   });
+  if (inputFile !== undefined) closeSync(inputFile);
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   for (const [stream, into] of [[child.stdout, out] as const, [child.stderr, err] as const]) {
-    stream.on('data', (chunk: Buffer) => {
+    stream?.on('data', (chunk: Buffer) => {
       into.push(chunk);
       options.onOutput?.(chunk.toString());
     });
   }
   // A command that does not read its input closes the pipe; that is its right.
-  child.stdin.on('error', () => {});
-  child.stdin.end(options.input ?? '');
+  child.stdin?.on('error', () => {});
+  child.stdin?.end(options.input ?? '');
 
   let timedOut = false;
   const timer = setTimeout(() => {
