@@ -69,3 +69,32 @@ export {
   dumpNeighbors,
   replaceNeighbor,
 } from './route/neighbor.js';
+export {
+  type AddressScope,
+  type LinkAddress,
+  type ObservedLinkAddress,
+  addAddress,
+  deleteAddress,
+  dumpAddresses,
+  replaceAddress,
+} from './route/address.js';
+export {
+  ROUTE_TABLE,
+  type ObservedRoute,
+  type Route,
+  type RouteType,
+  addRoute,
+  deleteRoute,
+  dumpRoutes,
+  getRoute,
+  replaceRoute,
+} from './route/route.js';
+export { type Nexthop } from './route/route-table.js';
+export { type Monitor, type Overrun } from './monitor.js';
+export {
+  type PortEvent,
+  type RouteEvent,
+  type RouteEventGroup,
+  type RouteMonitorOptions,
+  openRouteMonitor,
+} from './route/events.js';

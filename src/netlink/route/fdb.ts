@@ -2,7 +2,7 @@
 import { type Address, type Mac } from '../../net/index.js';
 import { type Connection } from '../connection.js';
 import { type Message, NLM_F, message } from '../message.js';
-import { AF } from './link-table.js';
+import { AF } from './family.js';
 import {
   NTF,
   NUD,

@@ -6,9 +6,8 @@ import { mac } from '../domain.js';
 import { type MessageType } from '../message.js';
 import { headed, skip, struct } from '../struct.js';
 import { bridge, bridgePort } from './bridge.js';
+import { AF } from './family.js';
 import { vxlan } from './vxlan.js';
-
-export const AF = { UNSPEC: 0, INET: 2, BRIDGE: 7, INET6: 10 } as const;
 
 /** linux/if.h IFF_* */
 export const IFF = {

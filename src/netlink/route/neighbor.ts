@@ -1,8 +1,8 @@
 /** Neighbors: which MAC an IP address has on a link. */
-import { type Address, type Family, type Mac, familyOf } from '../../net/index.js';
+import { type Address, type Family, type Mac } from '../../net/index.js';
 import { type Connection } from '../connection.js';
 import { type Message, NLM_F, message } from '../message.js';
-import { AF } from './link-table.js';
+import { afOf, afOfAddress, isIp } from './family.js';
 import {
   NTF,
   NUD,
@@ -43,13 +43,11 @@ export interface Neighbor {
   readonly isExternal?: boolean | undefined;
 }
 
-const families = { 4: AF.INET, 6: AF.INET6 } as const;
-
 function toMessage(neighbor: Neighbor): NeighborMessage {
   const { ifindex, address, mac, state, protocol, isProxy, isRouter, isExternal } = neighbor;
   return {
     head: ndmsg.of({
-      family: families[familyOf(address)],
+      family: afOfAddress(address),
       ifindex,
       state: stateBits[state],
       flags:
@@ -78,9 +76,7 @@ export function deleteNeighbor(neighbor: Neighbor): Message {
 /** One message of the kernel's as a neighbor; undefined for families without IP addresses. */
 export function neighborFromMessage(m: NeighborMessage): Neighbor | undefined {
   const { head, attrs } = m;
-  if (attrs.dst === undefined || (head.family !== AF.INET && head.family !== AF.INET6)) {
-    return undefined;
-  }
+  if (attrs.dst === undefined || !isIp(head.family)) return undefined;
   return {
     ifindex: head.ifindex,
     address: attrs.dst,
@@ -99,7 +95,7 @@ export async function dumpNeighbors(
   query: { readonly ifindex?: number; readonly family?: Family } = {},
 ): Promise<Neighbor[]> {
   const value = {
-    head: ndmsg.of({ family: query.family === undefined ? AF.UNSPEC : families[query.family] }),
+    head: ndmsg.of({ family: afOf(query.family) }),
     attrs: { ifindex: query.ifindex },
   };
   const neighbors: Neighbor[] = [];
