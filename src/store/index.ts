@@ -24,3 +24,5 @@ export {
 } from './limits.js';
 export { StoreError, type StoreDetail } from './errors.js';
 export { EmbeddedStore, type EmbeddedOptions } from './embedded.js';
+export { ConsulStore, type ConsulOptions } from './consul.js';
+export type { ConsulTls } from './consul-http.js';

@@ -1,0 +1,132 @@
+import { Backoff } from '../util/index.js';
+import type { ListOptions } from './consul-client.js';
+import { pause } from './consul-pause.js';
+import { type Listing, nextIndex } from './consul-reply.js';
+import { StoreError } from './errors.js';
+import type { Entry, Snapshot, WatchOptions } from './store.js';
+
+/** Consul's own default and half its maximum: a quiet watch costs a request in five minutes. */
+const WAIT_MS = 300_000;
+/** The rate of a busy prefix: so many wake-ups at once, then one per interval. */
+const BURST = 4;
+const INTERVAL_MS = 25;
+/** Lengthens the interval with the reply, so that a big busy prefix takes a fifth of a core and no more. */
+const INTERVAL_MS_PER_CHARACTER = 50e-6;
+/** While Consul is away: soon enough to be back within seconds, seldom enough to cost nothing. */
+const RETRY = { minMs: 100, maxMs: 5_000 };
+
+export interface WatchSource {
+  list(prefix: string, options: ListOptions): Promise<Listing>;
+}
+
+/**
+ * One watch of a prefix: blocking queries, each answered with everything under it.
+ *
+ * A full and consistent read comes first, after every failure, and after an index that went back; blocking queries follow it.
+ * While it waits, nothing of ours runs. Keys are compared one by one, so a reply without a change wakes nobody.
+ */
+export class PrefixWatch {
+  readonly #source: WatchSource;
+  readonly #prefix: string;
+  readonly #options: WatchOptions;
+  readonly #waitMs: number;
+  readonly #entries = new Map<string, Entry>();
+  readonly #retry = new Backoff(RETRY);
+  readonly #pace = new Pace();
+  #index = 0;
+  #isFirst = true;
+  #isReachable: boolean | undefined;
+
+  /** `waitMs`: tests shorten it. */
+  constructor(source: WatchSource, prefix: string, options: WatchOptions, waitMs = WAIT_MS) {
+    this.#source = source;
+    this.#prefix = prefix;
+    this.#options = options;
+    this.#waitMs = waitMs;
+  }
+
+  /** Snapshots until the signal aborts. */
+  async *snapshots(): AsyncGenerator<Snapshot, void> {
+    const { signal } = this.#options;
+    while (!signal.aborted) {
+      const listing = await this.#read();
+      if (signal.aborted) return;
+      if (!listing) continue;
+      const changed = applyListing(this.#entries, listing.entries);
+      if (changed.size > 0 || this.#isFirst) {
+        this.#isFirst = false;
+        yield { entries: this.#entries, changed };
+      }
+      await pause(this.#pace.next(listing.size), signal);
+    }
+  }
+
+  /** The next listing to believe; undefined after a failure, an index that went back, or an abort. */
+  async #read(): Promise<Listing | undefined> {
+    const { signal } = this.#options;
+    const waitedOn = this.#index;
+    try {
+      const waitMs = this.#waitMs * (0.9 + Math.random() * 0.1);
+      const after = waitedOn > 0 ? { after: { index: waitedOn, waitMs } } : {};
+      const listing = await this.#source.list(this.#prefix, { signal, ...after });
+      this.#tell(true);
+      this.#index = nextIndex(waitedOn, listing.index);
+      if (this.#index === 0) {
+        await pause(this.#retry.nextMs(), signal);
+        return undefined;
+      }
+      // Only what waited proves that it works again: a server that answers and then cuts must not be asked in a tight loop.
+      if (waitedOn > 0) this.#retry.reset();
+      return listing;
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      // Without this a bug of ours would be retried for ever, unseen.
+      if (!(error instanceof StoreError)) throw error;
+      this.#index = 0;
+      this.#tell(false, error);
+      await pause(this.#retry.nextMs(), signal);
+      return undefined;
+    }
+  }
+
+  #tell(isReachable: boolean, cause?: StoreError): void {
+    if (this.#isReachable === isReachable) return;
+    this.#isReachable = isReachable;
+    this.#options.onState?.(isReachable, cause);
+  }
+}
+
+/** Brings `known` to `listed` in place and tells the keys that differ. */
+export function applyListing(known: Map<string, Entry>, listed: readonly Entry[]): Set<string> {
+  const changed = new Set<string>();
+  for (const entry of listed) {
+    const before = known.get(entry.key);
+    // The value too: after Consul lost its state the same version may be of another life.
+    if (before?.version === entry.version && before.value === entry.value) continue;
+    known.set(entry.key, entry);
+    changed.add(entry.key);
+  }
+  if (known.size > listed.length) {
+    const present = new Set(listed.map(({ key }) => key));
+    for (const key of known.keys()) {
+      if (present.has(key)) continue;
+      known.delete(key);
+      changed.add(key);
+    }
+  }
+  return changed;
+}
+
+/** Lets a burst through at once and spaces out the rest. */
+class Pace {
+  /** When the next would be due if none came in a burst. */
+  #due = 0;
+
+  /** How long to wait before the next read, in milliseconds, after one of `size` characters. */
+  next(size: number): number {
+    const interval = INTERVAL_MS + size * INTERVAL_MS_PER_CHARACTER;
+    const now = performance.now();
+    this.#due = Math.max(this.#due, now) + interval;
+    return this.#due - now - BURST * interval;
+  }
+}

@@ -1,0 +1,217 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ensureConsul } from '../../lab/index.js';
+
+const START_MS = 60_000;
+
+export interface ConsulServerOptions {
+  readonly name?: string;
+  /** Merged over the configuration file. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** How its HTTP API is spoken to. */
+  readonly scheme?: 'http' | 'https';
+}
+
+interface Ports {
+  readonly http: number;
+  readonly server: number;
+  readonly serf_lan: number;
+  readonly serf_wan: number;
+}
+
+/**
+ * A real Consul server on loopback with ports and a directory of its own; goes away with the block that has it, and with this
+ * process however that ends. Nobody looks at its elections but its own tests, so they are as quick as Consul allows.
+ */
+export class ConsulServer implements AsyncDisposable {
+  readonly ports: Ports;
+  readonly address: string;
+  readonly #dir: string;
+  #process: ChildProcess | undefined;
+
+  private constructor(dir: string, ports: Ports, scheme: string) {
+    this.#dir = dir;
+    this.ports = ports;
+    this.address = `${scheme}://127.0.0.1:${ports.http}`;
+  }
+
+  /** Starts one, not waiting for a leader. */
+  static async start(options: ConsulServerOptions = {}): Promise<ConsulServer> {
+    const { name = 'server', config = {}, scheme = 'http' } = options;
+    const [http = 0, server = 0, serf_lan = 0, serf_wan = 0] = await freePorts(4);
+    const ports = { http, server, serf_lan, serf_wan };
+    const dir = await mkdtemp(join(tmpdir(), 'weft-consul-'));
+    const started = new ConsulServer(dir, ports, scheme);
+    const { http: httpPort, ...others } = ports;
+    const file = {
+      node_name: name,
+      server: true,
+      bind_addr: '127.0.0.1',
+      client_addr: '127.0.0.1',
+      data_dir: join(dir, 'data'),
+      ports: {
+        ...others,
+        [scheme]: httpPort,
+        dns: -1,
+        grpc: -1,
+        ...(scheme === 'http' ? {} : { http: -1 }),
+      },
+      performance: { raft_multiplier: 1 },
+      skip_leave_on_interrupt: true,
+      disable_update_check: true,
+      log_level: 'WARN',
+      ...config,
+    };
+    await writeFile(join(dir, 'config.json'), JSON.stringify(file));
+    await started.run();
+    return started;
+  }
+
+  /** Starts the process again after {@link kill}; its state is kept unless {@link wipe} took it. */
+  async run(): Promise<void> {
+    const binary = await ensureConsul();
+    const log = await open(join(this.#dir, 'log'), 'a');
+    const command = [binary, 'agent', `-config-file=${join(this.#dir, 'config.json')}`];
+    // The kernel ends it with us, should we be killed.
+    this.#process = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
+      stdio: ['ignore', log.fd, log.fd],
+    });
+    await once(this.#process, 'spawn');
+    await log.close();
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#process?.kill(name);
+  }
+
+  /** Ends the process at once, as a power cut would. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exit;
+  }
+
+  async wipe(): Promise<void> {
+    await rm(join(this.#dir, 'data'), { recursive: true, force: true });
+  }
+
+  async log(): Promise<string> {
+    return readFile(join(this.#dir, 'log'), 'utf8');
+  }
+
+  /** The server address of the leader, or '' while there is none or this one does not answer. */
+  async leader(): Promise<string> {
+    try {
+      const signal = AbortSignal.timeout(2_000);
+      const response = await fetch(`${this.address}/v1/status/leader`, { signal });
+      const leader: unknown = await response.json();
+      return response.ok && typeof leader === 'string' ? leader : '';
+    } catch {
+      return '';
+    }
+  }
+
+  /** Resolves when it can read and write. */
+  async ready(): Promise<this> {
+    await until(async () => {
+      if (this.#process?.exitCode !== null) throw new Error(`consul ended: ${await this.log()}`);
+      if ((await this.leader()) === '') return false;
+      const url = `${this.address}/v1/kv/ready`;
+      const response = await fetch(url, { method: 'PUT', body: 'x' }).catch(() => undefined);
+      return response?.status === 200 || response?.status === 403;
+    }, 'a consul leader');
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+}
+
+/** Three servers that elect a leader. */
+export class ConsulCluster implements AsyncDisposable {
+  readonly servers: readonly ConsulServer[];
+
+  private constructor(servers: readonly ConsulServer[]) {
+    this.servers = servers;
+  }
+
+  static async start(): Promise<ConsulCluster> {
+    const servers: ConsulServer[] = [];
+    for (const name of ['one', 'two', 'three']) {
+      const retry_join = servers.map(({ ports }) => `127.0.0.1:${ports.serf_lan}`);
+      const config = { bootstrap_expect: 3, retry_join, retry_interval: '1s' };
+      servers.push(await ConsulServer.start({ name, config }));
+    }
+    const cluster = new ConsulCluster(servers);
+    await Promise.all(servers.map(async (server) => server.ready()));
+    return cluster;
+  }
+
+  /** The server that leads now, as the others see it. */
+  async leader(): Promise<ConsulServer> {
+    let found: ConsulServer | undefined;
+    await until(async () => {
+      for (const server of this.servers) {
+        const leader = await server.leader();
+        found = this.servers.find(({ ports }) => leader === `127.0.0.1:${ports.server}`);
+        if (found) return true;
+      }
+      return false;
+    }, 'a consul leader');
+    return found!;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const server of this.servers) await server[Symbol.asyncDispose]();
+  }
+}
+
+/** One server that leads alone. */
+export async function startConsul(options: ConsulServerOptions = {}): Promise<ConsulServer> {
+  const config = { bootstrap_expect: 1, ...options.config };
+  const server = await ConsulServer.start({ ...options, config });
+  try {
+    return await server.ready();
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Waits until `holds`, asking every 20 ms. */
+export async function until(
+  holds: () => boolean | Promise<boolean>,
+  what: string,
+  deadlineMs = START_MS,
+): Promise<void> {
+  const end = performance.now() + deadlineMs;
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error(`no ${what} within ${deadlineMs} ms`);
+    await delay(20);
+  }
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports: number[] = [];
+  for (const server of servers) {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    ports.push((server.address() as { port: number }).port);
+  }
+  for (const server of servers) {
+    server.close();
+    await once(server, 'close');
+  }
+  return ports;
+}
