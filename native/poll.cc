@@ -107,8 +107,9 @@ void StartMonitor(const Napi::CallbackInfo& info) {
 }
 
 void StopMonitor(const Napi::CallbackInfo& info) {
-  std::shared_ptr<Channel> channel = info[0].As<Napi::External<Socket>>().Data()->channel;
-  if (channel != nullptr && channel->monitor != nullptr) channel->monitor->Stop();
+  Socket* socket = SocketArgument(info);
+  if (socket == nullptr || socket->channel == nullptr) return;
+  if (Monitor* monitor = socket->channel->monitor) monitor->Stop();
 }
 
 }  // namespace weft

@@ -72,8 +72,16 @@ ssize_t Receive(int fd, uint8_t* buffer) {
   }
 }
 
+Socket* SocketArgument(const Napi::CallbackInfo& info) {
+  if (info[0].IsExternal()) return info[0].As<Napi::External<Socket>>().Data();
+  Napi::TypeError::New(info.Env(), "not a netlink socket").ThrowAsJavaScriptException();
+  return nullptr;
+}
+
 std::shared_ptr<Channel> IdleChannel(const Napi::CallbackInfo& info) {
-  std::shared_ptr<Channel> channel = info[0].As<Napi::External<Socket>>().Data()->channel;
+  Socket* socket = SocketArgument(info);
+  if (socket == nullptr) return nullptr;
+  std::shared_ptr<Channel> channel = socket->channel;
   int error = 0;
   if (channel == nullptr) error = EBADF;
   if (channel != nullptr && (channel->executing || channel->monitor != nullptr)) error = EBUSY;
@@ -105,8 +113,10 @@ Napi::Value OpenSocket(const Napi::CallbackInfo& info) {
 }
 
 void CloseSocket(const Napi::CallbackInfo& info) {
+  Socket* socket = SocketArgument(info);
+  if (socket == nullptr) return;
   StopMonitor(info);
-  info[0].As<Napi::External<Socket>>().Data()->channel.reset();
+  socket->channel.reset();
 }
 
 }  // namespace weft

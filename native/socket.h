@@ -35,8 +35,11 @@ struct Socket {
 // the buffer was too small, or a negative errno. Datagrams from other processes are dropped.
 ssize_t Receive(int fd, uint8_t* buffer);
 
-// The open and idle channel behind the first argument. Throws EBADF when the socket is closed, EBUSY when a request is
-// in flight or a monitor reads, and returns nullptr.
+// The socket in the first argument. Throws a TypeError and returns nullptr when it is something else.
+Socket* SocketArgument(const Napi::CallbackInfo& info);
+
+// Its channel when it is open and idle. Throws EBADF when the socket is closed, EBUSY when a request is in flight or a
+// monitor reads, and returns nullptr.
 std::shared_ptr<Channel> IdleChannel(const Napi::CallbackInfo& info);
 
 // openSocket(protocol, groups: number[], receiveBuffer, netnsFd | -1): Promise<External>

@@ -24,10 +24,10 @@ function sourceFiles() {
     .toSorted();
 }
 
-/** Changes when a rebuild could give something else. */
+/** Changes when a rebuild could give something else. Not with Node: the addon uses the stable Node-API. */
 function fingerprint(sanitize) {
   const hash = createHash('sha256');
-  hash.update(JSON.stringify([process.versions.modules, process.arch, sanitize]));
+  hash.update(JSON.stringify([process.arch, sanitize]));
   hash.update(require('node-addon-api/package.json').version);
   for (const name of sourceFiles()) hash.update(name).update(readFileSync(join(source, name)));
   return hash.digest('hex');

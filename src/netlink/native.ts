@@ -107,6 +107,7 @@ export async function openSocket(
  * open underneath until the answer is there. The datagrams share one ArrayBuffer.
  */
 export async function execute(socket: NativeSocket, request: Uint8Array): Promise<Uint8Array[]> {
+  if (!(request instanceof Uint8Array)) throw new TypeError('request must be a Uint8Array');
   return addon().execute(socket, request);
 }
 
