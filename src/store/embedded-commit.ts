@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Journal, messageOf } from '../util/index.js';
 import { recordOf, snapshotRecords } from './embedded-record.js';
 import { type Changes, type Evaluated, Stage, type Table } from './embedded-table.js';
@@ -70,6 +71,8 @@ export class CommitQueue {
         () => giveUp(unavailable(new Error('the disk does not answer'))),
         this.#options.timeoutMs,
       );
+      // One signal may well end more calls than the ten listeners that Node warns at.
+      if (signal) setMaxListeners(0, signal);
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#enqueue(job);
     });

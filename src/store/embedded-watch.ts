@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Table } from './embedded-table.js';
 import type { Entry, Snapshot } from './store.js';
 
@@ -84,6 +85,8 @@ export class Watchers {
   async *watch(prefix: string, signal: AbortSignal): AsyncGenerator<Snapshot, void> {
     const watcher = new Watcher(this.#table, prefix);
     const wake = (): void => watcher.wake();
+    // One signal may well end more watches than the ten listeners that Node warns at.
+    setMaxListeners(0, signal);
     signal.addEventListener('abort', wake);
     this.#watchers.add(watcher);
     try {
