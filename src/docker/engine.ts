@@ -1,6 +1,6 @@
 import Type, { type Static, type TSchema } from 'typebox';
 import Value from 'typebox/value';
-import { getOverSocket, messageOf } from '../util/index.js';
+import { type SocketReply, getOverSocket, messageOf } from '../util/index.js';
 import { DockerError } from './errors.js';
 
 /** A host with a thousand containers on one network answers with well under a megabyte. */
@@ -60,6 +60,7 @@ export class DockerEngine {
   readonly socketPath: string;
   readonly #timeoutMs: number;
 
+  /** `timeoutMs`: bound of each answer. */
   constructor(options: { readonly socketPath: string; readonly timeoutMs: number }) {
     this.socketPath = options.socketPath;
     this.#timeoutMs = options.timeoutMs;
@@ -67,13 +68,13 @@ export class DockerEngine {
 
   async version(signal?: AbortSignal): Promise<string> {
     const schema = Type.Object({ Version: Type.String() });
-    return (await this.#get('/version', schema, signal))!.Version;
+    return (await this.#get('/version', schema, signal)).Version;
   }
 
   /** All networks of this engine, of every driver. */
   async networks(signal?: AbortSignal): Promise<DockerNetwork[]> {
     const list = await this.#get('/networks', Type.Array(NetworkSchema), signal);
-    return (list ?? []).map((network) => ({
+    return list.map((network) => ({
       id: network.Id,
       name: network.Name,
       driver: network.Driver,
@@ -83,8 +84,10 @@ export class DockerEngine {
 
   /** One network with its endpoints; undefined when the engine does not have it. */
   async network(id: string, signal?: AbortSignal): Promise<DockerNetworkDetail | undefined> {
-    const found = await this.#get(`/networks/${encodeURIComponent(id)}`, InspectSchema, signal);
-    if (!found) return undefined;
+    const path = `/networks/${encodeURIComponent(id)}`;
+    const reply = await this.#ask(path, signal);
+    if (reply.status === 404) return undefined;
+    const found = read(path, InspectSchema, reply);
     const endpoints = Object.values(found.Containers ?? {}).map((container) => ({
       endpointId: container.EndpointID,
       containerName: container.Name ?? '',
@@ -92,38 +95,19 @@ export class DockerEngine {
     return { id: found.Id, name: found.Name, endpoints };
   }
 
-  async #get<T extends TSchema>(
-    path: string,
-    schema: T,
-    signal?: AbortSignal,
-  ): Promise<Static<T> | undefined> {
-    const reply = await this.#ask(path, signal);
-    if (reply.status === 404) return undefined;
-    if (reply.status !== 200) {
-      throw new DockerError(
-        { code: 'DOCKER_REFUSED', path, status: reply.status },
-        `the engine answered ${path} with ${reply.status}: ${reply.body.slice(0, 200)}`,
-      );
-    }
-    const value = parseJson(reply.body);
-    if (Value.Check(schema, value)) return value as Static<T>;
-    throw new DockerError(
-      { code: 'DOCKER_UNREADABLE', path },
-      `the engine's answer to ${path} is not what weft knows`,
-    );
+  async #get<T extends TSchema>(path: string, schema: T, signal?: AbortSignal): Promise<Static<T>> {
+    return read(path, schema, await this.#ask(path, signal));
   }
 
-  async #ask(path: string, signal?: AbortSignal) {
+  async #ask(path: string, signal?: AbortSignal): Promise<SocketReply> {
     const { socketPath } = this;
-    const rest = signal === undefined ? {} : { signal };
     try {
-      const timeoutMs = this.#timeoutMs;
       return await getOverSocket({
         socketPath,
         path,
-        timeoutMs,
+        timeoutMs: this.#timeoutMs,
         maxBytes: MAX_REPLY_BYTES,
-        ...rest,
+        ...(signal && { signal }),
       });
     } catch (cause) {
       signal?.throwIfAborted();
@@ -134,6 +118,23 @@ export class DockerEngine {
       );
     }
   }
+}
+
+/** Throws DOCKER_REFUSED or DOCKER_UNREADABLE. */
+function read<T extends TSchema>(path: string, schema: T, reply: SocketReply): Static<T> {
+  const { status, body } = reply;
+  if (status !== 200) {
+    throw new DockerError(
+      { code: 'DOCKER_REFUSED', path, status },
+      `the engine answered ${path} with ${status}: ${body.slice(0, 200)}`,
+    );
+  }
+  const value = parseJson(body);
+  if (Value.Check(schema, value)) return value as Static<T>;
+  throw new DockerError(
+    { code: 'DOCKER_UNREADABLE', path },
+    `the engine's answer to ${path} is not what weft knows`,
+  );
 }
 
 function parseJson(text: string): unknown {

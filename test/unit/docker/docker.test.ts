@@ -3,7 +3,12 @@ import { type IncomingMessage, type ServerResponse, createServer } from 'node:ht
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { DockerEngine, type DockerEvent, followEvents } from '../../../src/docker/index.js';
+import {
+  DockerEngine,
+  DockerError,
+  type DockerEvent,
+  followEvents,
+} from '../../../src/docker/index.js';
 
 async function fakeEngine(
   t: ExecutionContext,
@@ -83,35 +88,111 @@ test('docker > an engine that never answers, or is not there, is unreachable wit
   await t.throwsAsync(absent.version(), { code: 'DOCKER_UNREACHABLE' });
 });
 
-test('docker > events come through broken lines and a lost stream, and each connection asks for a comparison', async (t) => {
-  let connections = 0;
-  const socketPath = await fakeEngine(t, (_, response) => {
-    connections += 1;
-    const event = {
-      Type: 'network',
-      Action: 'connect',
-      Actor: { ID: `n${connections}`, Attributes: {} },
-    };
-    const text = `{"nonsense"\n${JSON.stringify(event)}\n`;
-    response.write(text.slice(0, 20));
-    setImmediate(() => response.end(text.slice(20)));
+test('docker > a version that is not there is an error, not a crash', async (t) => {
+  await t.throwsAsync((await engineThatSays(t, 404, '{}')).version(), { code: 'DOCKER_REFUSED' });
+});
+
+test('docker > asks for no API version, and quotes what it is given', async (t) => {
+  const urls: (string | undefined)[] = [];
+  const socketPath = await fakeEngine(t, ({ url }, response) => {
+    urls.push(url);
+    response.writeHead(404).end('{}');
   });
+  const engine = new DockerEngine({ socketPath, timeoutMs: 500 });
+  await engine.network('../containers/a?b');
+  await engine.networks().catch(() => undefined);
+  t.deepEqual(urls, ['/networks/..%2Fcontainers%2Fa%3Fb', '/networks']);
+});
+
+function eventLine(id: string): string {
+  const event = { Type: 'network', Action: 'connect', Actor: { ID: id, Attributes: { a: 'b' } } };
+  return `${JSON.stringify(event)}\n`;
+}
+
+/** Follows until `enough` events came; answers all that was heard, in order. */
+async function follow(socketPath: string, enough: number): Promise<string[]> {
   const aborter = new AbortController();
-  const events: DockerEvent[] = [];
-  let connected = 0;
+  const heard: string[] = [];
+  let events = 0;
+  const stop = setTimeout(() => aborter.abort(), 10_000);
   await followEvents({
     socketPath,
     signal: aborter.signal,
-    onConnected: () => (connected += 1),
-    onLost: () => undefined,
-    onEvent: (event) => {
-      events.push(event);
-      if (events.length === 2) aborter.abort();
+    onConnected: () => heard.push('connected'),
+    onLost: (error) => heard.push(error instanceof DockerError ? error.code : String(error)),
+    onEvent: (event: DockerEvent) => {
+      heard.push(event.id);
+      events += 1;
+      if (events === enough) aborter.abort();
     },
   });
-  t.deepEqual(
-    events.map((event) => event.id),
-    ['n1', 'n2'],
-  );
-  t.is(connected, 2);
+  clearTimeout(stop);
+  return heard;
+}
+
+test('docker > events come in pieces and several at once, and a lost stream is opened again', async (t) => {
+  let connections = 0;
+  const socketPath = await fakeEngine(t, (_, response) => {
+    connections += 1;
+    const text = eventLine(`a${connections}`) + eventLine(`b${connections}`);
+    response.write(text.slice(0, 20));
+    setImmediate(() => response.end(text.slice(20)));
+  });
+  t.deepEqual(await follow(socketPath, 3), [
+    'connected',
+    'a1',
+    'b1',
+    'DOCKER_UNREACHABLE',
+    'connected',
+    'a2',
+  ]);
+});
+
+test('docker > the event stream starts before the request, so that nothing slips in between', async (t) => {
+  const seen: URLSearchParams[] = [];
+  const socketPath = await fakeEngine(t, ({ url }, response) => {
+    seen.push(new URL(`http://engine${url}`).searchParams);
+    response.write(eventLine('a'));
+  });
+  const before = Math.floor(Date.now() / 1000);
+  await follow(socketPath, 1);
+  const since = Number(seen[0]?.get('since'));
+  t.true(Number.isInteger(since) && since < Date.now() / 1000 && since >= before - 2, `${since}`);
+  const filters = JSON.parse(seen[0]?.get('filters') ?? '') as Record<string, string[]>;
+  t.deepEqual(filters['type'], ['network', 'container']);
+  t.true(filters['event']?.every((action) => !action.startsWith('exec')));
+});
+
+for (const [what, first, code] of [
+  ['an error', [500, ''], 'DOCKER_REFUSED'],
+  ['an event that is not JSON', [200, '{"nonsense"\n'], 'DOCKER_UNREADABLE'],
+  ['an event of another shape', [200, '{"Type":1}\n'], 'DOCKER_UNREADABLE'],
+  ['an event without an end', [200, 'x'.repeat(1_000_001)], 'DOCKER_UNREADABLE'],
+] as const) {
+  test(`docker > ${what} in place of events makes it connect again`, async (t) => {
+    let connections = 0;
+    const socketPath = await fakeEngine(t, (_, response) => {
+      connections += 1;
+      const [status, text] = connections === 1 ? first : [200, eventLine('a')];
+      response.writeHead(status).write(text || ' ');
+    });
+    const connected = first[0] === 200 ? ['connected'] : [];
+    t.deepEqual(await follow(socketPath, 1), [...connected, code, 'connected', 'a']);
+  });
+}
+
+test('docker > an engine that is not there yet is waited for', async (t) => {
+  const lost: unknown[] = [];
+  const aborter = new AbortController();
+  await followEvents({
+    socketPath: '/nonexistent/docker.sock',
+    signal: aborter.signal,
+    onConnected: () => t.fail(),
+    onEvent: () => t.fail(),
+    onLost: (error) => {
+      lost.push(error);
+      if (lost.length === 2) aborter.abort();
+    },
+  });
+  t.is(lost.length, 2);
 });
