@@ -222,12 +222,14 @@ export interface UnionCodec<T> extends Codec<T> {
 
 /**
  * A nest of two attributes, a name and a payload whose table depends on the name (link kinds, nftables expressions):
- * `{ kind: 'vxlan', data: {...} }`. A name without a table reads as `{ kind: 'other', name, data: octets }`.
+ * `{ kind: 'vxlan', data: {...} }`. A name without a table reads as `{ kind: 'other', name, data: octets }`. `nameCodec` is how
+ * the name is written: with a closing NUL unless said otherwise.
  */
 export function union<const K extends { readonly [kind: string]: Codec<unknown> }>(
   table: string,
   types: { readonly kind: number; readonly data: number },
   kinds: K,
+  nameCodec: Codec<string> = string,
 ): UnionCodec<UnionValue<K>> {
   type U = { readonly kind: string; readonly name?: string; readonly data?: unknown };
   const codecs = new Map<string, Codec<unknown>>(Object.entries(kinds));
@@ -248,7 +250,7 @@ export function union<const K extends { readonly [kind: string]: Codec<unknown> 
     const found = find(from, at, length, types.kind);
     return found < 0
       ? undefined
-      : string.read(from, found + HEADER, from.readUInt16LE(found) - HEADER);
+      : nameCodec.read(from, found + HEADER, from.readUInt16LE(found) - HEADER);
   }
 
   return {
@@ -256,10 +258,10 @@ export function union<const K extends { readonly [kind: string]: Codec<unknown> 
     present: (from, at, length) => find(from, at, length, types.kind) >= 0,
     size(value: U) {
       const data = value.data === undefined ? 0 : attributeSize(codecOf(value.kind), value.data);
-      return attributeSize(string, nameOf(value)) + data;
+      return attributeSize(nameCodec, nameOf(value)) + data;
     },
     write(out, start, value: U) {
-      const at = writeAttribute(out, start, types.kind, string, nameOf(value));
+      const at = writeAttribute(out, start, types.kind, nameCodec, nameOf(value));
       if (value.data === undefined) return at;
       try {
         return writeAttribute(out, at, types.data, codecOf(value.kind), value.data);

@@ -134,6 +134,14 @@ export const string: Codec<string> = {
   },
 };
 
+/** Text without a closing NUL, for what the kernel keeps by length; read like {@link string}. */
+export const text: Codec<string> = {
+  name: 'text',
+  size: (value) => Buffer.byteLength(value),
+  write: (out, at, value) => at + out.write(value, at),
+  read: string.read.bind(string),
+};
+
 /** Exactly `octets` octets, copied out of the buffer. */
 export function bytes(octets: number): FixedCodec<Uint8Array> {
   const name = `bytes(${octets})`;

@@ -92,7 +92,7 @@ function toMessage(a: LinkAddress): AddressMessage {
     head: ifaddrmsg.of({
       family: afOfAddress(a.address),
       prefixLength: a.prefixLength,
-      flags: flags & 0xff,
+      flags: flags > 0xff ? 0 : flags,
       scope: scopes[a.scope ?? 'global'],
       ifindex: a.ifindex,
     }),

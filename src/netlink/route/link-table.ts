@@ -1,7 +1,7 @@
 /** linux/rtnetlink.h ifinfomsg, linux/if_link.h IFLA_*: links as the wire has them. */
 import { type Mac } from '../../net/index.js';
 import { type UnionCodec, array, attrs, list, nested, union } from '../attr.js';
-import { type Codec, type Value, i32, rest, string, u16, u32, u64, u8 } from '../codec.js';
+import { type Codec, type Value, i32, rest, string, text, u16, u32, u64, u8 } from '../codec.js';
 import { mac } from '../domain.js';
 import { type MessageType } from '../message.js';
 import { headed, skip, struct } from '../struct.js';
@@ -111,11 +111,11 @@ export const linkAttrs = attrs('IFLA', {
   linkInfo: [
     18,
     linkInfo(
-      union('IFLA_INFO', { kind: 1, data: 2 }, { vxlan, bridge, veth }),
-      union('IFLA_INFO_SLAVE', { kind: 4, data: 5 }, { bridge: bridgePort }),
+      union('IFLA_INFO', { kind: 1, data: 2 }, { vxlan, bridge, veth }, text),
+      union('IFLA_INFO_SLAVE', { kind: 4, data: 5 }, { bridge: bridgePort }, text),
     ),
   ],
-  alias: [20, string],
+  alias: [20, text],
   stats: [23, stats64],
   afSpec: [26, attrs('IFLA_AF_SPEC', { inet6: [AF.INET6, inet6] })],
   extMask: [29, u32],

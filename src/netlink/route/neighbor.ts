@@ -59,7 +59,7 @@ function toMessage(neighbor: Neighbor): NeighborMessage {
   };
 }
 
-const about = (neighbor: Neighbor): string =>
+const about = (neighbor: Pick<Neighbor, 'ifindex' | 'address'>): string =>
   `neighbor ${neighbor.address} on link ${neighbor.ifindex}`;
 
 /** Makes an entry, or turns the address's into this. */
@@ -69,8 +69,9 @@ export function replaceNeighbor(neighbor: Neighbor): Message {
 }
 
 /** Deletes the address's entry; ENOENT when there is none. */
-export function deleteNeighbor(neighbor: Neighbor): Message {
-  return message(RTM_DELNEIGH, 0, toMessage(neighbor), about(neighbor));
+export function deleteNeighbor(neighbor: Pick<Neighbor, 'ifindex' | 'address'>): Message {
+  // The state says nothing here; iproute2 sends this one.
+  return message(RTM_DELNEIGH, 0, toMessage({ ...neighbor, state: 'permanent' }), about(neighbor));
 }
 
 /** One message of the kernel's as a neighbor; undefined for families without IP addresses. */
