@@ -1,0 +1,104 @@
+import type { Static, TSchema } from 'typebox';
+import Value from 'typebox/value';
+import { SocketError, getOverSocket } from '../util/index.js';
+import { ControlError } from './errors.js';
+import {
+  type Endpoint,
+  EndpointSchema,
+  ErrorSchema,
+  type Host,
+  HostSchema,
+  type Network,
+  NetworkSchema,
+  type Status,
+  StatusSchema,
+  pageSchema,
+} from './schema.js';
+
+/** Where the daemon listens unless told otherwise. */
+export const DEFAULT_CONTROL_SOCKET = '/run/weft/control.sock';
+
+/** A page of 1000 endpoints is some 300 KB. */
+const MAX_REPLY_BYTES = 16_000_000;
+
+export interface ControlClientOptions {
+  readonly socketPath: string;
+  /** Bound of each call, 5 s by default: the daemon answers from memory. */
+  readonly timeoutMs?: number;
+}
+
+/** Asks a running daemon. Every call throws DAEMON_UNREACHABLE, DAEMON_REFUSED or DAEMON_UNREADABLE. */
+export class ControlClient {
+  readonly #socketPath: string;
+  readonly #timeoutMs: number;
+
+  constructor({ socketPath, timeoutMs = 5000 }: ControlClientOptions) {
+    this.#socketPath = socketPath;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async status(): Promise<Status> {
+    return this.#get('/v1/status', StatusSchema);
+  }
+
+  /** All of them, by id; the pages are read one after another. So are those of the other lists. */
+  async networks(): Promise<Network[]> {
+    return this.#all('/v1/networks', NetworkSchema);
+  }
+
+  async endpoints(): Promise<Endpoint[]> {
+    return this.#all('/v1/endpoints', EndpointSchema);
+  }
+
+  async hosts(): Promise<Host[]> {
+    return this.#all('/v1/hosts', HostSchema);
+  }
+
+  async #all<T extends TSchema>(path: string, item: T): Promise<Static<T>[]> {
+    const items: Static<T>[] = [];
+    let query = '?limit=1000';
+    for (;;) {
+      const page = await this.#get(path + query, pageSchema(item));
+      items.push(...page.items);
+      if (page.next === undefined) return items;
+      query = `?limit=1000&after=${encodeURIComponent(page.next)}`;
+    }
+  }
+
+  async #get<T extends TSchema>(path: string, schema: T): Promise<Static<T>> {
+    const { status, body } = await this.#ask(path);
+    const value = fromJson(body);
+    if (status !== 200) {
+      const message = Value.Check(ErrorSchema, value) ? value.error.message : body.slice(0, 200);
+      throw new ControlError(
+        { code: 'DAEMON_REFUSED', status },
+        `weft answered ${path}: ${message}`,
+      );
+    }
+    if (Value.Check(schema, value)) return value as Static<T>;
+    throw new ControlError(
+      { code: 'DAEMON_UNREADABLE', path },
+      `weft's answer to ${path} is of another version than this command; upgrade the older of the two`,
+    );
+  }
+
+  async #ask(path: string) {
+    const socketPath = this.#socketPath;
+    const bounds = { timeoutMs: this.#timeoutMs, maxBytes: MAX_REPLY_BYTES };
+    try {
+      return await getOverSocket({ socketPath, path, ...bounds });
+    } catch (cause) {
+      if (!(cause instanceof SocketError)) throw cause;
+      const detail = { code: 'DAEMON_UNREACHABLE', socket: socketPath } as const;
+      throw new ControlError(detail, `weft is not reachable: ${cause.message}`, { cause });
+    }
+  }
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

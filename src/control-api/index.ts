@@ -1,0 +1,23 @@
+/**
+ * The operators' API on a unix socket, its shapes, and its client.
+ *
+ * Promises: versioned paths; within a version, shapes only grow; lists come in pages. Does not: change anything, or know where
+ * an answer comes from: the daemon implements {@link Source}.
+ */
+export { ControlClient, type ControlClientOptions, DEFAULT_CONTROL_SOCKET } from './client.js';
+export { ControlError, type ControlDetail } from './errors.js';
+export {
+  type Endpoint,
+  EndpointSchema,
+  type Host,
+  HostSchema,
+  type Network,
+  NetworkSchema,
+  type Page,
+  type PageQuery,
+  PageQuerySchema,
+  type Status,
+  StatusSchema,
+} from './schema.js';
+export { type ControlServerOptions, openControlServer } from './server.js';
+export type { Source } from './source.js';

@@ -1,0 +1,105 @@
+import Type, { type Static, type TSchema } from 'typebox';
+
+/*
+ * What /v1 answers. Within a version fields are added, never changed or taken away, and readers ignore what they don't know.
+ * Times are ISO 8601 in UTC.
+ */
+
+const text = (description: string) => Type.String({ description });
+const count = (description: string) => Type.Integer({ minimum: 0, description });
+const optional = Type.Optional;
+
+export const StatusSchema = Type.Object({
+  host: Type.Object({
+    id: text('id of this host in the cluster'),
+    name: text('its name, for people'),
+    vtep: optional(text('underlay address that other hosts send to')),
+    underlayLink: optional(text('link that carries the tunnels')),
+    mtu: optional(count('octets that fit in one underlay packet')),
+    reason: text('why this link, address and MTU, or why none'),
+  }),
+  version: text('of the daemon'),
+  startedAt: text('when the daemon started'),
+  uptimeSec: Type.Number({ minimum: 0, description: 'seconds since then, on a steady clock' }),
+  store: Type.Object({
+    kind: Type.Enum(['embedded', 'consul']),
+    address: optional(text('of the Consul agent')),
+    reachable: Type.Boolean(),
+    since: text('when it became reachable or unreachable'),
+  }),
+  docker: Type.Object({
+    reachable: Type.Boolean(),
+    version: optional(text('of the engine')),
+  }),
+  degraded: Type.Array(
+    Type.Object({
+      code: text('fixed word for programs'),
+      text: text('what is wrong and what to do'),
+      since: text('when it began'),
+    }),
+    { description: 'what does not work as it should; empty when all is well' },
+  ),
+  networks: count('networks on this host'),
+  endpoints: count('endpoints on this host'),
+});
+export type Status = Static<typeof StatusSchema>;
+
+export const NetworkSchema = Type.Object({
+  id: text('id of the network in the cluster'),
+  name: optional(text('its name, when one is known')),
+  vni: Type.Integer({ minimum: 1, maximum: 0xff_ff_ff }),
+  pools: Type.Array(text('prefix')),
+  mtu: count('octets, inside the network'),
+  internal: Type.Boolean({ description: 'no way out but through other networks' }),
+  hosts: count('hosts that have it'),
+  endpoints: Type.Object({ local: count('on this host'), total: count('on all hosts') }),
+  dockerNetworkId: optional(text("this host's engine's id of it, when it is here")),
+});
+export type Network = Static<typeof NetworkSchema>;
+
+export const EndpointSchema = Type.Object({
+  id: text("Docker's endpoint id"),
+  network: text('id of its network'),
+  host: text('id of its host'),
+  name: optional(text("its container's name, when known")),
+  mac: text('Ethernet address'),
+  addresses: Type.Array(text('address')),
+  local: Type.Boolean({ description: 'on this host' }),
+});
+export type Endpoint = Static<typeof EndpointSchema>;
+
+export const HostSchema = Type.Object({
+  id: text('id of the host in the cluster'),
+  name: text('its name, for people'),
+  vtep: text('underlay address that other hosts send to'),
+  mtu: count('octets that fit in one of its underlay packets'),
+  version: text('of its daemon'),
+  live: Type.Boolean({ description: 'holds its lease' }),
+  self: Type.Boolean({ description: 'this host' }),
+});
+export type Host = Static<typeof HostSchema>;
+
+/** One page of a list, ordered by id. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Present when there is more: the `after` of the next page. */
+  readonly next?: string;
+}
+
+export function pageSchema<T extends TSchema>(item: T) {
+  return Type.Object({ items: Type.Array(item), next: optional(Type.String()) });
+}
+
+/** `?limit=` and `?after=` of a list. */
+export const PageQuerySchema = Type.Object(
+  {
+    limit: Type.Integer({ minimum: 1, maximum: 1000, default: 500 }),
+    after: optional(Type.String({ maxLength: 256, description: 'id of the last item seen' })),
+  },
+  { additionalProperties: false },
+);
+export type PageQuery = Static<typeof PageQuerySchema>;
+
+export const ErrorSchema = Type.Object({
+  error: Type.Object({ code: Type.String(), message: Type.String() }),
+});

@@ -1,0 +1,15 @@
+import type { Endpoint, Host, Network, Status } from './schema.js';
+
+type Soon<T> = T | Promise<T>;
+
+/**
+ * What the control API tells, as the daemon knows it now. Each answers from memory: an operator asks exactly when the store or
+ * Docker does not answer. Lists may be in any order; ids are unique in each.
+ */
+export interface Source {
+  status(): Soon<Status>;
+  networks(): Soon<readonly Network[]>;
+  endpoints(): Soon<readonly Endpoint[]>;
+  /** All hosts that the store knows, this one among them. */
+  hosts(): Soon<readonly Host[]>;
+}
