@@ -89,7 +89,10 @@ export function appendFdb(entry: FdbEntry): Message {
   return message(RTM_NEWNEIGH, NLM_F.CREATE | NLM_F.APPEND, toMessage(entry), about(entry));
 }
 
-/** Deletes an entry, of a flood row the one destination; ENOENT when there is none. */
+/**
+ * Deletes an entry; ENOENT when the MAC has none. VXLAN, with `dst`: only that destination, and a success when the MAC has
+ * others but not this one.
+ */
 export function deleteFdb(entry: FdbEntry): Message {
   return message(RTM_DELNEIGH, 0, toMessage(entry), about(entry));
 }

@@ -99,7 +99,10 @@ export function newLink(spec: LinkSpec): Message {
   return message(RTM_NEWLINK, NLM_F.CREATE | NLM_F.EXCL, value, aboutLink(spec.name));
 }
 
-/** Changes a link; ENODEV when there is none. */
+/**
+ * Changes a link; ENODEV when there is none. The kernel goes through the changes in an order of its own and stops at the
+ * first it refuses. It brings a link up before it looks at addrGenMode: set that in a message before.
+ */
 export function setLink(ref: LinkRef, changes: LinkChanges): Message {
   const { mac, addrGenMode, isUp, isPromiscuous, ...same } = changes;
   const { head, attrs } = byRef(ref);
@@ -117,7 +120,7 @@ export function renameLink(ifindex: number, name: string): Message {
   return message(RTM_NEWLINK, 0, value, aboutLink(ifindex));
 }
 
-/** Changes a link as a port of the bridge it is in; EINVAL when it is in none. */
+/** Changes a link as a port of the bridge it is in; EOPNOTSUPP when it is in none. */
 export function setBridgePort(ref: LinkRef, port: BridgePortOptions): Message {
   const { head, attrs } = byRef(ref);
   const linkInfo = { port: { kind: 'bridge', data: port } } as const;

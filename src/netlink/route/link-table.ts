@@ -1,6 +1,6 @@
 /** linux/rtnetlink.h ifinfomsg, linux/if_link.h IFLA_*: links as the wire has them. */
 import { type Mac } from '../../net/index.js';
-import { type UnionCodec, array, attrs, list, nested, union } from '../attr.js';
+import { type UnionCodec, array, attrs, nested, union } from '../attr.js';
 import { type Codec, type Value, i32, rest, string, text, u16, u32, u64, u8 } from '../codec.js';
 import { mac } from '../domain.js';
 import { type MessageType } from '../message.js';
@@ -128,7 +128,7 @@ export const linkAttrs = attrs('IFLA', {
   minMtu: [50, u32],
   maxMtu: [51, u32],
   altNames: [52, nested(array('IFLA_PROP_LIST', 53, string))],
-  altName: [53, list(string)],
+  altName: [53, string],
 });
 
 export const linkCodec = headed(ifinfomsg, linkAttrs);

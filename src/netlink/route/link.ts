@@ -74,10 +74,12 @@ export interface Link {
 export const aboutLink = (ref: LinkRef): string =>
   typeof ref === 'number' ? `link ${ref}` : `link "${ref}"`;
 
-export const byRef = (ref: LinkRef) =>
-  typeof ref === 'number'
-    ? { head: ifinfomsg.of({ ifindex: ref }), attrs: {} }
-    : { head: ifinfomsg.of({}), attrs: { name: ref } };
+/** IFLA_IFNAME finds any name, but takes 15 octets at most; longer ones go where alternative names go. */
+export function byRef(ref: LinkRef) {
+  if (typeof ref === 'number') return { head: ifinfomsg.of({ ifindex: ref }), attrs: {} };
+  const isLong = Buffer.byteLength(ref) > 15;
+  return { head: ifinfomsg.of({}), attrs: isLong ? { altName: ref } : { name: ref } };
+}
 
 function kindOf(m: LinkMessage): LinkKind | undefined {
   const own = m.attrs.linkInfo?.own;

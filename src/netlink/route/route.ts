@@ -42,7 +42,7 @@ export const ROUTE_TABLE = { MAIN: 254, LOCAL: 255 } as const;
 
 const RT_SCOPE = { UNIVERSE: 0, LINK: 253, HOST: 254, NOWHERE: 255 } as const;
 const RTPROT_BOOT = 3;
-/** Answer the table and the route as they are in it, not the flow's cache entry. */
+/** IPv4: answer the table the route was found in. IPv6 always does, and takes no such flag. */
 const RTM_F_LOOKUP_TABLE = 0x1000;
 
 export interface Route {
@@ -174,13 +174,15 @@ export async function dumpRoutes(
   return routes;
 }
 
-/** The way to one address: link, gateway and source that the kernel would choose. Throws ENETUNREACH, EHOSTUNREACH. */
+/**
+ * The way to one address: link, gateway and source that the kernel would choose. Throws ENETUNREACH, EHOSTUNREACH. The
+ * table of a local IPv4 address may read as main: without rules the kernel keeps both in one.
+ */
 export async function getRoute(conn: Connection, to: Address): Promise<ObservedRoute> {
   const family = familyOf(to);
-  const value = {
-    head: rtmsg.of({ family: afOf(family), dstLength: bitsOf[family], flags: RTM_F_LOOKUP_TABLE }),
-    attrs: { dst: to },
-  };
+  const flags = family === 4 ? RTM_F_LOOKUP_TABLE : 0;
+  const head = rtmsg.of({ family: afOf(family), dstLength: bitsOf[family], flags });
+  const value = { head, attrs: { dst: to } };
   const question = message(RTM_GETROUTE, 0, value, `route to ${to}`);
   return routeFromMessage(await conn.get(question, RTM_NEWROUTE))!;
 }
