@@ -5,4 +5,5 @@
  */
 export { type Config, ConfigSchema, ENVIRONMENT, defaultConfig, loadConfig } from './config.js';
 export { DaemonError, type DaemonDetail } from './errors.js';
+export { type UpFlags, settingsOf } from './flags.js';
 export { type UnderlayChoice, chooseUnderlay } from './underlay.js';
