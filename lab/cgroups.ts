@@ -1,13 +1,31 @@
-import { readdir, rmdir } from 'node:fs/promises';
+import { readdir, readlink, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { exists } from './apt.js';
 
 const root = '/sys/fs/cgroup';
-const namePattern = /^weft-lab-(\d+)$/;
 /** A killed process may stay in its cgroup for a moment. */
 const attempts = 50;
 const betweenAttemptsMs = 100;
+
+/**
+ * The name of the jail of a guardian, and of its cgroups. The PID namespace is part of it, because those who
+ * share the cgroup file system need not agree on what a process is called.
+ */
+export async function jailNameFor(guardian: number): Promise<string> {
+  return `${await namePrefix()}${guardian}`;
+}
+
+/** The paths of the cgroups of every jail whose guardian counts processes as we do. */
+export async function jailCgroups(): Promise<string[]> {
+  const prefix = await namePrefix();
+  const paths: string[] = [];
+  for (const hierarchy of await hierarchies()) {
+    const names = (await directories(hierarchy)).filter((name) => name.startsWith(prefix));
+    paths.push(...names.map((name) => join(hierarchy, name)));
+  }
+  return paths.sort();
+}
 
 /** Removes the cgroups of one jail in every hierarchy. They must have no process that stays. */
 export async function removeCgroups(jail: string): Promise<void> {
@@ -16,13 +34,15 @@ export async function removeCgroups(jail: string): Promise<void> {
 
 /** Removes what jails left whose guardian was killed. */
 export async function sweepCgroups(): Promise<void> {
-  for (const hierarchy of await hierarchies()) {
-    for (const name of await directories(hierarchy)) {
-      const guardian = namePattern.exec(name)?.[1];
-      if (guardian === undefined || (await exists(`/proc/${guardian}`))) continue;
-      await removeTree(join(hierarchy, name));
-    }
+  for (const path of await jailCgroups()) {
+    const guardian = path.slice(path.lastIndexOf('-') + 1);
+    if (!(await exists(`/proc/${guardian}`))) await removeTree(path);
   }
+}
+
+async function namePrefix(): Promise<string> {
+  const namespace = /\d+/.exec(await readlink('/proc/self/ns/pid'))?.[0];
+  return `weft-lab-${namespace}-`;
 }
 
 /** Version 2 is one hierarchy, version 1 one per controller beneath. */

@@ -7,7 +7,7 @@
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { removeCgroups, sweepCgroups } from './cgroups.js';
+import { jailNameFor, removeCgroups, sweepCgroups } from './cgroups.js';
 
 // /proc of the machine stays visible so that the jail can say what its processes are called outside.
 const setup = `
@@ -24,7 +24,7 @@ const inNamespaces =
   '--pdeathsig KILL unshare --net --mount --pid --fork --kill-child --propagation private';
 
 const [jailVariable = '', runtime = '', ...command] = process.argv.slice(2);
-const name = `weft-lab-${process.pid}`;
+const name = await jailNameFor(process.pid);
 
 await sweepCgroups();
 const jail = spawn(

@@ -10,7 +10,8 @@ import { ensureConsul, ensureEngine, type EngineRelease } from './packages.js';
 import type { Service } from './service.js';
 import { Underlay, type UnderlayState } from './underlay.js';
 
-export type StoreKind = 'consul' | 'embedded';
+export const storeKinds = ['consul', 'embedded'] as const;
+export type StoreKind = (typeof storeKinds)[number];
 
 export interface LabOptions {
   readonly hosts: number;

@@ -125,6 +125,7 @@ async function ensureBundle(name: keyof typeof bundles): Promise<string> {
   const dir = join(cacheDirectory(), `${name}-${process.arch}-${version}`);
   if (await exists(dir)) return dir;
   await mkdir(cacheDirectory(), { recursive: true });
+  console.error(`fetching ${bundle.packages.join(', ')} from Debian ${bundle.suite}`);
   const work = await mkdtemp(join(cacheDirectory(), '.fetch-'));
   try {
     const packages = await unpackFrom(bundle.suite, bundle.packages, work);

@@ -95,8 +95,9 @@ export class Underlay {
     await this.#editCut('add', machine);
   }
 
-  /** Undoes `cut`. */
+  /** Undoes `cut`; does nothing to a machine that is not cut off. */
   async mend(machine: MachineState): Promise<void> {
+    await this.cut(machine);
     await this.#editCut('delete', machine);
   }
 

@@ -1,0 +1,94 @@
+/** `npm test`: every layer, or those asked for; ends with one line that counts. */
+import { parseArgs } from 'node:util';
+import { engineReleases, oneOf, storeKinds } from '../lab/index.js';
+import { messageOf } from '../src/util/index.js';
+import { layerNames, steps, type Selection, type Step } from './runner/layers.js';
+import { TapReader } from './runner/tap.js';
+
+const usage = `usage: npm test -- [options] [FILE...]
+
+  --layer NAME       ${layerNames.join(', ')}; may be given more than once (all)
+  --engine RELEASE   ${engineReleases.join(', ')}: only this engine in the layer e2e (all)
+  --store KIND       consul or embedded: only this store in the layer e2e (both)
+  --match PATTERN    only tests whose title matches, * stands for anything; may be given more than once
+  FILE               only these compiled test files, say 'dist/test/unit/net/**'
+`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    layer: { type: 'string', multiple: true, default: [...layerNames] },
+    engine: { type: 'string' },
+    store: { type: 'string' },
+    match: { type: 'string', multiple: true, default: [] },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+interface StepResult {
+  readonly passed: number;
+  readonly failed: number;
+  /** By a person or a machine that wants all of it to end. */
+  readonly interrupted: boolean;
+}
+
+const interruptedCodes = [129, 130, 143];
+
+if (values.help) process.stdout.write(usage);
+else process.exitCode = await main();
+
+async function main(): Promise<number> {
+  let wanted: Step[];
+  try {
+    wanted = steps(selection());
+  } catch (error) {
+    console.error(messageOf(error));
+    return 2;
+  }
+  const total = { passed: 0, failed: 0 };
+  for (const step of wanted) {
+    const result = await runStep(step);
+    total.passed += result.passed;
+    total.failed += result.failed;
+    if (result.interrupted) return 1;
+  }
+  console.log(`\n${total.passed} passed, ${total.failed} failed`);
+  return total.failed > 0 || total.passed === 0 ? 1 : 0;
+}
+
+async function runStep(step: Step): Promise<StepResult> {
+  console.log(`\n${step.name}`);
+  const started = performance.now();
+  const tap = new TapReader({
+    passed: (title) => step.slow && console.log(`  ok      ${title}`),
+    failed: (title, details) => console.log(`  FAILED  ${title}\n${details}`),
+    other: (line) => console.log(`          ${line}`),
+  });
+  let code = 1;
+  try {
+    code = await step.run((text) => tap.write(text));
+  } catch (error) {
+    console.log(`  ${messageOf(error)}`);
+  }
+  tap.end();
+  const { passed, failed, skipped } = tap.counts;
+  const isPartial = values.match.length > 0 || positionals.length > 0;
+  const ranNone = passed + failed + skipped === 0 && code === 1 && isPartial;
+  const crashed = code !== 0 && failed === 0 && !ranNone;
+  if (crashed) console.log(`  FAILED  it ended with ${code}`);
+  const aside = skipped === 0 ? '' : `, ${skipped} skipped`;
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(`  ${passed} ok, ${failed + Number(crashed)} not${aside}, in ${seconds} s`);
+  return { passed, failed: failed + Number(crashed), interrupted: interruptedCodes.includes(code) };
+}
+
+function selection(): Selection {
+  const { layer, engine, store, match } = values;
+  return {
+    layers: layer.map((name) => oneOf('layer', name, layerNames)),
+    engine: engine === undefined ? undefined : oneOf('engine', engine, engineReleases),
+    store: store === undefined ? undefined : oneOf('store', store, storeKinds),
+    match,
+    files: positionals,
+  };
+}

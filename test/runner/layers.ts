@@ -1,0 +1,151 @@
+import { join } from 'node:path';
+import {
+  cacheDirectory,
+  engineReleases,
+  ensureLabPackages,
+  ensureTools,
+  projectDirectory,
+  run,
+  runInJail,
+  runOk,
+  type EngineRelease,
+  type StoreKind,
+} from '../../lab/index.js';
+import { exists } from '../../lab/apt.js';
+
+export const layerNames = ['unit', 'kernel', 'e2e'] as const;
+export type LayerName = (typeof layerNames)[number];
+
+export interface Selection {
+  readonly layers: readonly LayerName[];
+  /** Only this engine in e2e; none: the whole matrix. */
+  readonly engine: EngineRelease | undefined;
+  readonly store: StoreKind | undefined;
+  /** Patterns on titles, as AVA understands them; none: all tests. */
+  readonly match: readonly string[];
+  /** Files or patterns below dist/test; none: all of a layer. */
+  readonly files: readonly string[];
+}
+
+/** One run of AVA. */
+export interface Step {
+  readonly name: string;
+  /** True when each test is worth a line of its own. */
+  readonly slow: boolean;
+  /** Runs it, telling what it writes; resolves to the exit code. */
+  readonly run: (onOutput: (text: string) => void) => Promise<number>;
+}
+
+const stepTimeoutMs = 20 * 60_000;
+const nodeLts = '26';
+const ava = join(projectDirectory, 'node_modules/ava/entrypoints/cli.mjs');
+const c8 = join(projectDirectory, 'node_modules/c8/bin/c8.js');
+/** Of lines, by the unit tests alone; the kernel and e2e layers cover what needs a kernel or an engine. */
+const coveredPercent = 60;
+
+/** The steps a selection asks for, in order. */
+export function steps(selection: Selection): Step[] {
+  const all: Step[] = [];
+  if (selection.layers.includes('unit')) all.push(...unitSteps(selection));
+  if (selection.layers.includes('kernel')) all.push(kernelStep(selection));
+  if (selection.layers.includes('e2e')) all.push(...e2eSteps(selection));
+  return all;
+}
+
+function unitSteps(selection: Selection): Step[] {
+  const argv = avaArgv('ava.unit.config.js', selection);
+  const isPartial = selection.match.length > 0 || selection.files.length > 0;
+  // Sources that no test loads count too, hence --all with the paths that source maps give.
+  const coverage = ['--all', '--src=.', '--include=src/**', '--exclude-after-remap'];
+  const report = ['--reporter=text-summary', '--temp-directory=dist/.v8'];
+  const threshold = ['--check-coverage', `--lines=${coveredPercent}`];
+  const covered = [
+    process.execPath,
+    c8,
+    ...coverage,
+    ...report,
+    ...threshold,
+    process.execPath,
+    ...argv,
+  ];
+  return [
+    {
+      name: `unit, Node ${process.versions.node}`,
+      slow: false,
+      run: async (onOutput) => runHere(isPartial ? [process.execPath, ...argv] : covered, onOutput),
+    },
+    {
+      name: `unit, Node ${nodeLts}`,
+      slow: false,
+      run: async (onOutput) => runHere([await ensureNode(), ...argv], onOutput),
+    },
+  ];
+}
+
+function kernelStep(selection: Selection): Step {
+  return {
+    name: 'kernel',
+    slow: true,
+    run: async (onOutput) => {
+      await ensureTools();
+      const argv = avaArgv('ava.kernel.config.js', selection);
+      return runInJail([process.execPath, ...argv], { onOutput });
+    },
+  };
+}
+
+function e2eSteps(selection: Selection): Step[] {
+  const matrix: (readonly [EngineRelease, StoreKind])[] = [
+    ...engineReleases.map((engine) => [engine, 'consul'] as const),
+    ['28.5', 'embedded'],
+  ];
+  const wanted = matrix.filter(
+    ([engine, store]) =>
+      (selection.engine ?? engine) === engine && (selection.store ?? store) === store,
+  );
+  return [
+    ...wanted.map(([engine, store]) => ({
+      name: `e2e, engine ${engine}, store ${store}`,
+      slow: true,
+      run: async (onOutput: (text: string) => void) => {
+        await ensureLabPackages(engine);
+        const session = join(projectDirectory, 'dist/test/runner/e2e-session.js');
+        const argv = avaArgv('ava.e2e.config.js', selection);
+        return runInJail([process.execPath, session, engine, store, ...argv], { onOutput });
+      },
+    })),
+    {
+      name: 'what a lab leaves behind',
+      slow: true,
+      run: async (onOutput) => {
+        await ensureLabPackages('28.5');
+        const argv = avaArgv('ava.leftovers.config.js', selection);
+        return runInJail([process.execPath, ...argv], { onOutput });
+      },
+    },
+  ];
+}
+
+function avaArgv(config: string, { match, files }: Selection): string[] {
+  const title = match.flatMap((pattern) => ['--match', pattern]);
+  return [ava, '--config', config, '--tap', ...title, ...files];
+}
+
+async function runHere(argv: readonly string[], onOutput: (text: string) => void): Promise<number> {
+  const options = { cwd: projectDirectory, env: process.env, timeoutMs: stepTimeoutMs, onOutput };
+  return (await run(argv, options)).code ?? 1;
+}
+
+/** The current long-term release of Node, whose binary the npm registry carries; kept in the lab's cache. */
+async function ensureNode(): Promise<string> {
+  const name = `node-linux-${process.arch}`;
+  const directory = join(cacheDirectory(), `node-${nodeLts}`);
+  const binary = join(directory, 'node_modules', name, 'bin/node');
+  if (!(await exists(binary))) {
+    const quiet = ['--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
+    await runOk(['npm', 'install', '--prefix', directory, ...quiet, `${name}@${nodeLts}`], {
+      timeoutMs: stepTimeoutMs,
+    });
+  }
+  return binary;
+}
