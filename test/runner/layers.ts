@@ -115,11 +115,11 @@ function e2eSteps(selection: Selection): Step[] {
       },
     })),
     {
-      name: 'what a lab leaves behind',
+      name: 'e2e, once',
       slow: true,
       run: async (onOutput) => {
         await ensureLabPackages('28.5');
-        const argv = avaArgv('ava.leftovers.config.js', selection);
+        const argv = avaArgv('ava.alone.config.js', selection);
         return runInJail([process.execPath, ...argv], { onOutput });
       },
     },

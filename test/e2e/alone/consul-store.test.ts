@@ -1,7 +1,7 @@
 import test from 'ava';
-import { ConsulStore } from '../../src/store/index.js';
-import { type ConsulServer, startConsul } from '../helpers/consul.js';
-import { type StorePair, storeContract } from '../helpers/store-contract.js';
+import { ConsulStore } from '../../../src/store/index.js';
+import { type ConsulServer, startConsul } from '../../helpers/consul.js';
+import { type StorePair, storeContract } from '../../helpers/store-contract.js';
 
 // The same promises as the embedded store's, on a real Consul; each test has a prefix of its own.
 

@@ -3,9 +3,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { imageName, projectDirectory, runOk, waitFor, type Machine } from '../../lab/index.js';
-import { environment } from '../../lab/machine.js';
-import { freshMachine, tracesOn } from '../helpers/fresh-machine.js';
+import { imageName, projectDirectory, runOk, waitFor, type Machine } from '../../../lab/index.js';
+import { environment } from '../../../lab/machine.js';
+import { freshMachine, tracesOn } from '../../helpers/fresh-machine.js';
 
 const labMain = join(projectDirectory, 'dist/lab/main.js');
 
