@@ -52,6 +52,16 @@ export const kindOfCode = {
   MAC_TAKEN: 'conflict',
   UNKNOWN_NETWORK: 'unknown',
   UNKNOWN_ENDPOINT: 'unknown',
+  // ipam
+  POOL_OVERLAP: 'conflict',
+  NO_FREE_POOL: 'conflict',
+  UNKNOWN_POOL: 'unknown',
+  POOL_FULL: 'conflict',
+  ADDRESS_TAKEN: 'conflict',
+  ADDRESS_OUT_OF_POOL: 'invalid',
+  STORE_UNAVAILABLE: 'unavailable',
+  BAD_DOCUMENT: 'internal',
+  CONTENDED: 'unavailable',
 } as const satisfies Record<string, Kind>;
 
 function kindOf(code: string): Kind {

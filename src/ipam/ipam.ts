@@ -1,0 +1,358 @@
+import { randomBytes } from 'node:crypto';
+import type { Address, AddressWithLength, Prefix } from '../net/index.js';
+import type {
+  CallContext,
+  IpamDriver,
+  PoolGrant,
+  RequestAddressRequest,
+  RequestPoolRequest,
+} from '../plugin-api/index.js';
+import type { Store } from '../store/index.js';
+import { KeyedMutex } from '../util/index.js';
+import { type Context, unavailable, isOutage } from './attempts.js';
+import { unknownPool } from './block-table.js';
+import { OPEN_GRANT_MS, type OpenGrants, parseWish } from './decide.js';
+import { poolIdOf } from './documents.js';
+import { IpamError } from './errors.js';
+import { HostPool } from './host-pool.js';
+import { LocalPool } from './local-pool.js';
+import { type Grant, Pools } from './pools.js';
+import type { Occupied } from './prefixes.js';
+import { type ReclaimOptions, type Reclaimed, reclaimAddresses } from './reclaim.js';
+import { answerWanted } from './wanted.js';
+
+export interface IpamOptions {
+  /** This host's id: stable, and unlike every other host's. */
+  readonly host: string;
+  /** Shared by all hosts. */
+  readonly store: Store;
+  /** On this host's disk; keys under "ipam/" are ours. */
+  readonly local: Store;
+  /** What pools are chosen from. No IPv6 range among them: the cluster's own random ULA. */
+  readonly ranges: readonly Prefix[];
+  /**
+   * What no pool may overlap on this host, as it is now: on-link routes, nameservers, and the subnets of all of Docker's networks,
+   * weft's own included: that is how a second network on one pool is found, and a pool that was left over told from one in use.
+   * Throws when it can't know.
+   */
+  readonly occupied: (signal: AbortSignal) => Promise<readonly Occupied[]>;
+  /** How long a freed address rests before it is chosen again. Default 60 s: longer than neighbors trust an address. */
+  readonly restMs?: number;
+  /** How long a call waits for a store that does not answer. Default 5 s: a leader election, and well inside a call. */
+  readonly patienceMs?: number;
+  /** A host's name for people, from its id. */
+  readonly nameOf?: (host: string) => string;
+  /** Hears what went wrong where no caller waits. */
+  readonly report?: (error: IpamError) => void;
+  readonly now?: () => number;
+  readonly random?: () => number;
+}
+
+/** What the driver and people may know of a pool. */
+export interface PoolDescription {
+  /** The same on every host. */
+  readonly id: string;
+  readonly prefix: Prefix;
+  /** From `--ipam-opt weft.network=NAME`. */
+  readonly network?: string;
+  readonly gateway?: Address;
+}
+
+export interface ReclaimReport extends Reclaimed {
+  /** Pools that this host had, and none of Docker's networks here. */
+  readonly pools: readonly Prefix[];
+}
+
+/** How long after RequestPool an explicit address can be an aux address: CreateNetwork follows within seconds. */
+const AUX_WINDOW_MS = OPEN_GRANT_MS;
+
+/** One at a time: calls about which pools there are. */
+const POOLS = 'pools';
+
+/**
+ * Docker's IPAM driver on this host.
+ *
+ * The id of a pool towards Docker is the pool's own and, after a '~', that of the grant: each RequestPool is another grant,
+ * so that releases which come late, twice or for a create that failed take back just what they were for.
+ */
+export class Ipam implements IpamDriver, AsyncDisposable {
+  readonly #context: Context;
+  readonly #poolStore: Pools;
+  readonly #pools = new Map<string, HostPool>();
+  /** By pool: address to endpoint. */
+  readonly #attached = new Map<string, Map<Address, string>>();
+  /** Addresses released while an endpoint had them. */
+  readonly #releaseAtDetach = new Set<string>();
+  readonly #mutex = new KeyedMutex();
+  readonly #aborter = new AbortController();
+  #answering: Promise<void> = Promise.resolve();
+
+  private constructor(options: IpamOptions) {
+    const { host, store, local, ranges, occupied } = options;
+    this.#context = {
+      host,
+      store,
+      local,
+      now: options.now ?? Date.now,
+      random: options.random ?? Math.random,
+      restMs: options.restMs ?? 60_000,
+      patienceMs: options.patienceMs ?? 5000,
+      nameOf: options.nameOf ?? ((id) => id),
+      report: options.report ?? (() => undefined),
+    };
+    this.#poolStore = new Pools(this.#context, { ranges, occupied });
+  }
+
+  /** Reads this host's disk, and goes on with what was under way. Does not wait for the shared store. */
+  static async open(options: IpamOptions): Promise<Ipam> {
+    const ipam = new Ipam(options);
+    const damaged = (key: string): void => ipam.#context.report(damagedDocument(key));
+    for (const local of await LocalPool.load(options.local, damaged)) ipam.#add(local).start();
+    ipam.#answering = answerWanted(
+      ipam.#context,
+      async (id, address, to) => ipam.#pools.get(id)?.handOver(address, to),
+      ipam.#aborter.signal,
+    );
+    return ipam;
+  }
+
+  async requestPool(request: RequestPoolRequest, { signal }: CallContext): Promise<PoolGrant> {
+    const wish = parseWish(request);
+    const grant = randomBytes(4).toString('hex');
+    return this.#mutex.run(POOLS, async () => {
+      const granted = await this.#poolStore.request(wish, grant, () => this.#openGrants(), signal);
+      await this.#keep(granted);
+      return { poolId: `${granted.pool.id}~${grant}`, prefix: granted.pool.prefix };
+    });
+  }
+
+  async releasePool(poolId: string, { signal }: CallContext): Promise<void> {
+    const { id, grant } = parsePoolId(poolId);
+    const pool = await this.#find(id, signal).catch(() => undefined);
+    await pool?.dropGrant(grant, signal);
+  }
+
+  async requestAddress(
+    { poolId, address, gateway }: RequestAddressRequest,
+    { signal }: CallContext,
+  ): Promise<AddressWithLength> {
+    const { id } = parsePoolId(poolId);
+    const pool = await this.#find(id, signal);
+    if (!pool) throw unknownPool(id);
+    const { prefixLength } = pool.share.layout;
+    if (gateway) return { address: await pool.setAside('gateway', address, signal), prefixLength };
+    if (address === undefined) return { address: await pool.request(signal), prefixLength };
+    const granted = this.#isBeingCreated(pool)
+      ? await pool.setAside('aux', address, signal)
+      : await pool.requestNamed(address, signal);
+    return { address: granted, prefixLength };
+  }
+
+  /** An address that an endpoint still uses is released when it is detached. */
+  async releaseAddress(poolId: string, address: Address, { signal }: CallContext): Promise<void> {
+    const { id } = parsePoolId(poolId);
+    if (this.#attached.get(id)?.has(address)) {
+      this.#releaseAtDetach.add(`${id} ${address}`);
+      return;
+    }
+    const pool = await this.#find(id, signal).catch(() => undefined);
+    await pool?.release(address, signal);
+  }
+
+  /** The pools with these prefixes, in this order; undefined where this host has none. */
+  async describe(prefixes: readonly Prefix[]): Promise<(PoolDescription | undefined)[]> {
+    return prefixes.map((prefix) => {
+      const pool = this.#pools.get(poolIdOf(prefix))?.local;
+      if (!pool?.isMember) return undefined;
+      const { id, network, gateway } = pool.pool;
+      return {
+        id,
+        prefix,
+        ...(network === undefined ? {} : { network }),
+        ...(gateway === undefined ? {} : { gateway }),
+      };
+    });
+  }
+
+  /** The network exists on this host now: its prefixes are final, and explicit addresses are endpoints' from here on. */
+  async networkCreated(poolIds: readonly string[]): Promise<void> {
+    for (const id of poolIds) {
+      const pool = this.#pools.get(id);
+      if (!pool?.local.isMember) throw unknownPool(id);
+      await pool.networkCreated(async () => {
+        const { pool: document, host } = pool.local;
+        pool.local.pool = await this.#poolStore.settle(document, host, this.#aborter.signal);
+      });
+    }
+  }
+
+  /** This endpoint uses this address. Also to be told of the endpoints that were there before the daemon started. */
+  async attach(poolId: string, address: Address, endpointId: string): Promise<void> {
+    this.#releaseAtDetach.delete(`${poolId} ${address}`);
+    this.#attachedTo(poolId).set(address, endpointId);
+  }
+
+  async detach(poolId: string, address: Address, endpointId: string): Promise<void> {
+    const attached = this.#attachedTo(poolId);
+    if (attached.get(address) !== endpointId) return;
+    attached.delete(address);
+    if (!this.#releaseAtDetach.delete(`${poolId} ${address}`)) return;
+    await this.#pools.get(poolId)?.release(address, this.#aborter.signal);
+  }
+
+  /**
+   * Makes the store agree with this host. `live`: for each of Docker's networks here that has its addresses from weft, by
+   * prefix, the addresses of its endpoints. Throws STORE_UNAVAILABLE.
+   */
+  async reclaim(
+    live: ReadonlyMap<Prefix, ReadonlySet<Address>>,
+    options: ReclaimOptions,
+  ): Promise<ReclaimReport> {
+    try {
+      return await this.#reclaim(live, options);
+    } catch (error) {
+      throw isOutage(error) ? unavailable('compare addresses with the store', error) : error;
+    }
+  }
+
+  /** Frees everything of a host that will not come back, or only as a new one. */
+  async forgetHost(host: string, { signal }: { readonly signal: AbortSignal }): Promise<void> {
+    if (host === this.#context.host) return;
+    const marks = await this.#poolStore.ofHost(host, signal);
+    for (const id of marks.keys()) await this.#poolStore.leave(id, host, signal);
+  }
+
+  /** Resolves when nothing is left to write. */
+  async idle(): Promise<void> {
+    for (const pool of this.#pools.values()) await pool.idle();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#aborter.abort();
+    await this.#answering;
+    for (const pool of this.#pools.values()) await pool[Symbol.asyncDispose]();
+  }
+
+  async #reclaim(
+    live: ReadonlyMap<Prefix, ReadonlySet<Address>>,
+    options: ReclaimOptions,
+  ): Promise<ReclaimReport> {
+    const { signal, olderThanMs } = options;
+    const cutoff = this.#context.now() - olderThanMs;
+    const marks = await this.#poolStore.ofHost(this.#context.host, signal);
+    for (const id of marks.keys()) {
+      if (!(await this.#find(id, signal)))
+        await this.#poolStore.leave(id, this.#context.host, signal);
+    }
+    const report = { freed: [] as Address[], adopted: [] as Address[], conflicts: [] as Address[] };
+    const pools: Prefix[] = [];
+    for (const pool of this.#pools.values()) {
+      const { id, pool: document, host, isMember } = pool.local;
+      const addresses = live.get(document.prefix);
+      const young = Object.entries(host.grants).filter(([, since]) => since > cutoff);
+      if (!isMember) continue;
+      if (!addresses && young.length < Object.keys(host.grants).length) {
+        if (young.length === 0) pools.push(document.prefix);
+        await pool.dropGrants(Object.fromEntries(young), signal);
+      } else if (addresses) {
+        if (!marks.has(id)) pool.publishAgain();
+        const done = await reclaimAddresses(pool, addresses, options);
+        report.freed.push(...done.freed);
+        report.adopted.push(...done.adopted);
+        report.conflicts.push(...done.conflicts);
+      }
+    }
+    return { ...report, pools };
+  }
+
+  /** This host's part in a pool; from the store when the disk has forgotten it. */
+  async #find(id: string, signal: AbortSignal): Promise<HostPool | undefined> {
+    const known = this.#pools.get(id);
+    if (known) return known;
+    try {
+      return await this.#mutex.run(POOLS, async () => {
+        const granted = await this.#poolStore.find(id, signal);
+        if (granted && !this.#pools.has(id)) await this.#keep(granted);
+        return this.#pools.get(id);
+      });
+    } catch (error) {
+      throw isOutage(error) ? unavailable(`find pool ${id}`, error) : error;
+    }
+  }
+
+  /** Remembers what the store granted, on disk. */
+  async #keep({ pool, host }: Grant): Promise<void> {
+    const known = this.#pools.get(pool.id);
+    const before = known?.local.pool;
+    if (known && before?.blockSize === pool.blockSize && before.range === pool.range) {
+      await known.rejoin(pool, host);
+      return;
+    }
+    // Another pool than before, though of the same prefix: what the old one still has to say is about nothing.
+    known?.abandon();
+    const local = new LocalPool(this.#context.local, pool, host);
+    await local.save();
+    this.#add(local);
+  }
+
+  #add(local: LocalPool): HostPool {
+    const pool = new HostPool({
+      context: this.#context,
+      local,
+      attached: this.#attachedTo(local.id),
+      publish: async (_, signal) =>
+        this.#mutex.run(POOLS, async () => {
+          local.pool = await this.#poolStore.publish(local.pool, local.host, signal);
+        }),
+      leave: async (left, signal) => this.#leave(left, signal),
+    });
+    this.#pools.set(local.id, pool);
+    return pool;
+  }
+
+  async #leave(pool: HostPool, signal: AbortSignal): Promise<void> {
+    const { id } = pool.local;
+    await this.#mutex.run(POOLS, async () => {
+      if (pool.local.isMember) return; // granted again meanwhile
+      await this.#poolStore.leave(id, this.#context.host, signal);
+      await pool.local.remove();
+      if (this.#pools.get(id) === pool) this.#pools.delete(id);
+    });
+  }
+
+  /** Aux addresses come between RequestPool and CreateNetwork, and look like an endpoint's `--ip`. */
+  #isBeingCreated({ local: { host } }: HostPool): boolean {
+    const youngest = Math.max(...Object.values(host.grants));
+    return !host.created && this.#context.now() - youngest < AUX_WINDOW_MS;
+  }
+
+  #openGrants(): Map<string, OpenGrants> {
+    const now = this.#context.now();
+    const open = new Map<string, OpenGrants>();
+    for (const [id, { local }] of this.#pools) {
+      if (local.host.created) continue;
+      const ages = Object.values(local.host.grants).map((since) => now - since);
+      const young = ages.filter((age) => age < OPEN_GRANT_MS);
+      if (young.length > 0) open.set(id, { count: young.length, ageMs: Math.min(...young) });
+    }
+    return open;
+  }
+
+  #attachedTo(id: string): Map<Address, string> {
+    let attached = this.#attached.get(id);
+    if (!attached) this.#attached.set(id, (attached = new Map()));
+    return attached;
+  }
+}
+
+function parsePoolId(poolId: string): { readonly id: string; readonly grant: string } {
+  const [id = '', grant = ''] = poolId.split('~');
+  return { id, grant };
+}
+
+function damagedDocument(key: string): IpamError {
+  return new IpamError(
+    { code: 'BAD_DOCUMENT', key },
+    `what this host's disk holds at ${key} can't be read; it is read from the shared store again`,
+  );
+}

@@ -1,0 +1,69 @@
+import type { Address } from '../net/index.js';
+import type { Context } from './attempts.js';
+import { type Block, type Taken, take } from './blocks.js';
+import type { Pool } from './documents.js';
+import { IpamError } from './errors.js';
+import type { Share } from './share.js';
+
+/** Throws ADDRESS_OUT_OF_POOL unless an endpoint can have the address. */
+export function assertUsable({ layout, local }: Share, address: Address): void {
+  if (layout.isUsable(address)) return;
+  throw new IpamError(
+    { code: 'ADDRESS_OUT_OF_POOL', address, pool: local.id },
+    `${address} can't be a container's in ${layout.prefix}: it is outside of it, or its network or broadcast address`,
+  );
+}
+
+/** Throws ADDRESS_TAKEN when the network itself or an endpoint on this host has the address. */
+export function assertNotInUse(
+  { attached }: Share,
+  { gateway, aux }: Pool,
+  address: Address,
+): void {
+  const endpoint = attached.get(address);
+  if (address === gateway) throw taken(address, 'gateway', "it is the network's gateway");
+  if (aux.includes(address)) throw taken(address, 'aux', 'it is an aux address of the network');
+  if (endpoint === undefined) return;
+  throw taken(address, endpoint, `endpoint ${endpoint.slice(0, 12)} on this host has it`);
+}
+
+/** Takes this very address for this host, resting or not; or returns the host in whose reserve it is. Throws ADDRESS_TAKEN. */
+export async function takeNamed(
+  share: Share,
+  address: Address,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { context, layout } = share;
+  const body = (draft: Block, pool: Pool) => {
+    assertNotInUse(share, pool, address);
+    const holder = draft.taken.get(address);
+    if (holder && holder.host !== context.host) throw takenByHost(address, holder, context);
+    if (draft.reserve.has(address) && draft.owner !== context.host) {
+      return { result: draft.owner, given: [] };
+    }
+    // Ours already, and no endpoint has it: Docker lost track of it, and asks again.
+    take(draft, address, context.host, context.now());
+    return { result: undefined, given: [address] };
+  };
+  return share.change(layout.baseOf(address), body, signal);
+}
+
+export function inReserve(address: Address, owner: string): IpamError {
+  return new IpamError(
+    { code: 'ADDRESS_TAKEN', address, by: owner },
+    `${address} is in the reserve of ${owner}, which does not answer; choose another address, or keep those that you choose yourself out of --ip-range`,
+  );
+}
+
+function takenByHost(
+  address: Address,
+  { host, since }: Taken,
+  { nameOf, now }: Context,
+): IpamError {
+  const seconds = Math.max(0, Math.round((now() - since) / 1000));
+  return taken(address, host, `a container on ${nameOf(host)} has it for ${seconds} seconds`);
+}
+
+function taken(address: Address, by: string, why: string): IpamError {
+  return new IpamError({ code: 'ADDRESS_TAKEN', address, by }, `${address} is taken: ${why}`);
+}

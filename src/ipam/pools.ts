@@ -1,0 +1,383 @@
+import { randomBytes } from 'node:crypto';
+import { type Prefix, parsePrefix, rangeOf, rangesOverlap } from '../net/index.js';
+import { type Entry, MAX_STEPS, type Op } from '../store/index.js';
+import { type Context, attempt } from './attempts.js';
+import { BlockTable, unknownPool } from './block-table.js';
+import { Bound } from './bound.js';
+import { expel } from './blocks.js';
+import { type Decision, IN_FLIGHT_MS, type OpenGrants, type Wish, decide } from './decide.js';
+import {
+  type Pool,
+  type PoolHost,
+  formatPool,
+  formatPoolHost,
+  formatUla,
+  keys,
+  parsePool,
+  parsePoolHost,
+  parseUla,
+  prefixOfPoolId,
+} from './documents.js';
+import { IpamError } from './errors.js';
+import type { Occupied } from './prefixes.js';
+
+export interface PoolsOptions {
+  /** What pools are chosen from. No IPv6 range among them: this cluster's own ULA. */
+  readonly ranges: readonly Prefix[];
+  readonly occupied: (signal: AbortSignal) => Promise<readonly Occupied[]>;
+}
+
+export interface Grant {
+  readonly pool: Pool;
+  readonly host: PoolHost;
+}
+
+interface Found {
+  readonly entry: Entry;
+  readonly pool: Pool;
+}
+
+/**
+ * Pools in the shared store: how they come, are joined, and go.
+ *
+ * No two pools overlap: each creation rests on a guard key that each creation changes. A pool lives as long as one host has
+ * its mark under pool-hosts; a mark is made only while the pool is not closing, and the last one to leave closes the pool
+ * and looks again before it deletes anything.
+ */
+export class Pools {
+  readonly #context: Context;
+  readonly #options: PoolsOptions;
+
+  constructor(context: Context, options: PoolsOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  /** Creates or joins what Docker asks for, under a grant with this id. */
+  async request(
+    wish: Wish,
+    grant: string,
+    open: () => ReadonlyMap<string, OpenGrants>,
+    signal: AbortSignal,
+  ): Promise<Grant> {
+    const occupied = await this.#options.occupied(signal);
+    const what = { what: 'give Docker an address pool', key: keys.poolsGuard, signal };
+    let tried: string | undefined;
+    return attempt(this.#context, what, async (bounded) => {
+      // An outage may have hidden that the last try succeeded.
+      const done = tried === undefined ? undefined : await this.#granted(tried, grant, bounded);
+      if (done) return done;
+      const guard = await this.#context.store.get(keys.poolsGuard, { signal: bounded });
+      const found = await this.#readAll(bounded);
+      const decision = decide(wish, {
+        host: this.#context.host,
+        pools: found.map(({ pool }) => pool),
+        occupied,
+        open: open(),
+        ranges: await this.#ranges(wish, bounded),
+        nameOf: this.#context.nameOf,
+      });
+      tried = decision.pool.id;
+      return this.#carryOut(decision, { grant, guard, found, signal: bounded });
+    });
+  }
+
+  /** Writes this host's mark, and puts the pool back when the store has lost it. Throws POOL_OVERLAP. */
+  async publish(pool: Pool, host: PoolHost, signal: AbortSignal): Promise<Pool> {
+    const key = keys.poolHost(pool.id, this.#context.host);
+    const mark: Op = { op: 'set', key, value: formatPoolHost(host) };
+    const what = { what: `restore pool ${pool.id}`, key, signal };
+    return attempt(this.#context, what, async (bounded) => {
+      const guard = await this.#context.store.get(keys.poolsGuard, { signal: bounded });
+      const found = await this.#readAll(bounded);
+      const there = found.find((other) => other.pool.id === pool.id);
+      if (there?.pool.closing) return this.#finish(there, bounded);
+      if (there && there.pool.network !== pool.network) throw lost(pool, there.pool);
+      if (there) {
+        const check: Op = { op: 'check', key: there.entry.key, ifVersion: there.entry.version };
+        const { ok } = await this.#context.store.transact([check, mark], { signal: bounded });
+        return ok ? there.pool : undefined;
+      }
+      const bounds = rangeOf(pool.prefix);
+      const other = found.find(({ pool: { prefix } }) => rangesOverlap(rangeOf(prefix), bounds));
+      if (other) throw lost(pool, other.pool);
+      const created = await this.#insert(pool, guard, mark, bounded);
+      return created ? pool : undefined;
+    });
+  }
+
+  /** A network was made of it here. Returns the pool as it is from now on. Throws UNKNOWN_POOL. */
+  async settle({ id }: Pool, host: PoolHost, signal: AbortSignal): Promise<Pool> {
+    const key = keys.pool(id);
+    const what = { what: `note that pool ${id} has a network`, key, signal };
+    return attempt(this.#context, what, async (bounded) => {
+      const entry = await this.#context.store.get(key, { signal: bounded });
+      if (!entry) throw unknownPool(id);
+      const pool = { ...parsePool(key, entry.value), settled: true };
+      const markKey = keys.poolHost(id, this.#context.host);
+      const { ok } = await this.#context.store.transact(
+        [
+          { op: 'set', key, value: formatPool(pool), ifVersion: entry.version },
+          { op: 'set', key: markKey, value: formatPoolHost(host) },
+        ],
+        { signal: bounded },
+      );
+      return ok ? pool : undefined;
+    });
+  }
+
+  /**
+   * `host` has the pool no more; its addresses rest, and the last one takes the pool along. Leaving twice is fine, and so is
+   * completing what another host began.
+   */
+  async leave(id: string, host: string, signal: AbortSignal): Promise<void> {
+    const key = keys.pool(id);
+    await attempt(this.#context, { what: `give up pool ${id}`, key, signal }, async (bounded) =>
+      (await this.#leaveOnce(id, host, bounded)) ? true : undefined,
+    );
+  }
+
+  /** Every pool that `host` has a mark for. */
+  async ofHost(host: string, signal: AbortSignal): Promise<Map<string, PoolHost>> {
+    const marks = new Map<string, PoolHost>();
+    for (const entry of await this.#context.store.list(keys.allPoolHosts, { signal })) {
+      const [id, owner] = entry.key.slice(keys.allPoolHosts.length).split('/');
+      if (id === undefined || owner !== host) continue;
+      marks.set(id, this.#parseMark(entry));
+    }
+    return marks;
+  }
+
+  /** The pool and this host's mark, when both are there. */
+  async find(id: string, signal: AbortSignal): Promise<Grant | undefined> {
+    const entry = await this.#context.store.get(keys.pool(id), { signal });
+    const mark = await this.#context.store.get(keys.poolHost(id, this.#context.host), { signal });
+    if (!entry || !mark) return undefined;
+    return { pool: parsePool(entry.key, entry.value), host: this.#parseMark(mark) };
+  }
+
+  async #carryOut(
+    { kind, pool }: Decision,
+    {
+      grant,
+      guard,
+      found,
+      signal,
+    }: {
+      grant: string;
+      guard: Entry | undefined;
+      found: readonly Found[];
+      signal: AbortSignal;
+    },
+  ): Promise<Grant | undefined> {
+    const { store, host: self, now } = this.#context;
+    const there = found.find((one) => one.pool.id === pool.id);
+    if (kind === 'retire') {
+      await this.#leaveOnce(pool.id, self, signal);
+      return undefined;
+    }
+    if (kind === 'finish') return there && this.#finish(there, signal);
+    const key = keys.poolHost(pool.id, self);
+    const before = await store.get(key, { signal });
+    const host = withGrant(before && this.#parseMark(before), grant, now());
+    const mark: Op = {
+      op: 'set',
+      key,
+      value: formatPoolHost(host),
+      ifVersion: before?.version ?? 0,
+    };
+    if (kind === 'create') {
+      return (await this.#insert(pool, guard, mark, signal)) ? { pool, host } : undefined;
+    }
+    const check: Op = {
+      op: 'check',
+      key: keys.pool(pool.id),
+      ifVersion: there?.entry.version ?? 0,
+    };
+    const { ok } = await store.transact([check, mark], { signal });
+    return ok ? { pool, host } : undefined;
+  }
+
+  async #insert(
+    pool: Pool,
+    guard: Entry | undefined,
+    mark: Op,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { closing: _, ...open } = pool;
+    const value = formatPool(open);
+    const outcome = await this.#context.store.transact(
+      [
+        {
+          op: 'set',
+          key: keys.poolsGuard,
+          value: JSON.stringify({ v: 1, pool: pool.id, nonce: randomBytes(4).toString('hex') }),
+          ifVersion: guard?.version ?? 0,
+        },
+        { op: 'set', key: keys.pool(pool.id), value, ifVersion: 0 },
+        mark,
+      ],
+      { signal },
+    );
+    return outcome.ok;
+  }
+
+  async #granted(id: string, grant: string, signal: AbortSignal): Promise<Grant | undefined> {
+    const found = await this.find(id, signal);
+    return found?.host.grants[grant] === undefined ? undefined : found;
+  }
+
+  /** Waits for whoever closes the pool; does it for them when they do not get on. */
+  async #finish({ entry, pool }: Found, signal: AbortSignal): Promise<undefined> {
+    const { closing } = pool;
+    if (!closing) return undefined;
+    if (closing.by !== this.#context.host && (await this.#changes(entry, signal))) return undefined;
+    await this.#leaveOnce(pool.id, closing.leaving, signal);
+    return undefined;
+  }
+
+  /** True when the key becomes another within a moment. */
+  async #changes({ key, version }: Entry, signal: AbortSignal): Promise<boolean> {
+    using moment = new Bound(signal, CLOSING_MS);
+    const watch = this.#context.store.watch(key, { signal: moment.signal });
+    for await (const { entries } of watch) {
+      if (entries.get(key)?.version !== version) return true;
+    }
+    signal.throwIfAborted();
+    return false;
+  }
+
+  /** One try to leave; false: something changed meanwhile. */
+  async #leaveOnce(id: string, host: string, signal: AbortSignal): Promise<boolean> {
+    const { store, host: self } = this.#context;
+    const entry = await store.get(keys.pool(id), { signal });
+    const marks = await store.list(keys.poolHosts(id), { signal });
+    const own = marks.find(({ key }) => key === keys.poolHost(id, host));
+    const dropOwn: Op[] = own ? [{ op: 'delete', key: own.key, ifVersion: own.version }] : [];
+    if (!entry) return dropOwn.length === 0 || (await store.transact(dropOwn, { signal })).ok;
+    const pool = parsePool(entry.key, entry.value);
+    const other = marks.find(({ key }) => key !== own?.key && key !== leavingKey(pool));
+    if (other) {
+      await this.#expel(pool, host, signal);
+      const check: Op = { op: 'check', key: other.key, ifVersion: other.version };
+      return (await store.transact([...dropOwn, check, ...reopen(entry, pool)], { signal })).ok;
+    }
+    if (pool.closing?.by === self && pool.closing.leaving === host) {
+      return this.#delete(entry, dropOwn, signal);
+    }
+    const value = formatPool({ ...pool, closing: { by: self, leaving: host } });
+    await store.transact([{ op: 'set', key: entry.key, value, ifVersion: entry.version }], {
+      signal,
+    });
+    return false; // look again: somebody may have joined until the mark was there
+  }
+
+  /** Deletes a pool that is closing by us and that nobody has: its blocks first, so that none outlives it. */
+  async #delete(entry: Entry, marks: readonly Op[], signal: AbortSignal): Promise<boolean> {
+    const { store } = this.#context;
+    const id = entry.key.slice(keys.pools.length);
+    const blocks = await store.list(keys.blocks(id), { signal });
+    const check: Op = { op: 'check', key: entry.key, ifVersion: entry.version };
+    for (let i = 0; i < blocks.length; i += MAX_STEPS - 1) {
+      const some = blocks.slice(i, i + MAX_STEPS - 1).map(({ key }): Op => ({ op: 'delete', key }));
+      if (!(await store.transact([check, ...some], { signal })).ok) return false;
+    }
+    const last: Op = { op: 'delete', key: entry.key, ifVersion: entry.version };
+    return (await store.transact([last, ...marks], { signal })).ok;
+  }
+
+  /** Takes every address and block of the pool from `host`. */
+  async #expel(pool: Pool, host: string, signal: AbortSignal): Promise<void> {
+    const table = new BlockTable(this.#context, pool);
+    await table.list(signal);
+    const until = this.#context.now() + this.#context.restMs;
+    for (const [base, block] of table.known()) {
+      const has = block.owner === host || [...block.taken.values()].some((t) => t.host === host);
+      if (has) await table.update(base, (draft) => expel(draft, host, until), signal);
+    }
+  }
+
+  async #readAll(signal: AbortSignal): Promise<Found[]> {
+    const found: Found[] = [];
+    for (const entry of await this.#context.store.list(keys.pools, { signal })) {
+      const pool = this.#parse(entry);
+      if (pool) found.push({ entry, pool });
+    }
+    return found;
+  }
+
+  /** A document that is not ours is reported; its key still says which prefix to keep away from. */
+  #parse({ key, value }: Entry): Pool | undefined {
+    try {
+      return parsePool(key, value);
+    } catch (error) {
+      if (!(error instanceof IpamError)) throw error;
+      this.#context.report(error);
+    }
+    const id = key.slice(keys.pools.length);
+    const prefix = prefixOfPoolId(id);
+    if (prefix === undefined) return undefined;
+    return { id, prefix, aux: [], createdBy: 'nobody', blockSize: 1, settled: true };
+  }
+
+  #parseMark({ key, value }: Entry): PoolHost {
+    try {
+      return parsePoolHost(key, value);
+    } catch (error) {
+      if (!(error instanceof IpamError)) throw error;
+      this.#context.report(error);
+      return { grants: {}, created: false };
+    }
+  }
+
+  async #ranges({ family, prefix }: Wish, signal: AbortSignal): Promise<readonly Prefix[]> {
+    const { ranges } = this.#options;
+    if (prefix !== undefined || ranges.some((range) => rangeOf(range).family === family)) {
+      return ranges;
+    }
+    return family === 6 ? [await this.#ula(signal)] : ranges;
+  }
+
+  /** The cluster's own range of unique local addresses, with the 40 random bits that RFC 4193 wants. */
+  async #ula(signal: AbortSignal): Promise<Prefix> {
+    const { store } = this.#context;
+    const bits = randomBytes(5).toString('hex');
+    const value = formatUla(
+      parsePrefix(`fd${bits.slice(0, 2)}:${bits.slice(2, 6)}:${bits.slice(6)}::/48`),
+    );
+    const there = await store.get(keys.ula, { signal });
+    if (there) return parseUla(keys.ula, there.value);
+    await store.transact([{ op: 'set', key: keys.ula, value, ifVersion: 0 }], { signal });
+    return this.#ula(signal);
+  }
+}
+
+/** A host that closes a pool is done in milliseconds; one that is not after this long has died. */
+const CLOSING_MS = 1000;
+
+/** What an earlier, failed create left behind is dropped; what may still be under way stays. */
+function withGrant(before: PoolHost | undefined, grant: string, now: number): PoolHost {
+  const kept = Object.entries(before?.grants ?? {}).filter(
+    ([, since]) => now - since < IN_FLIGHT_MS,
+  );
+  return { grants: { ...Object.fromEntries(kept), [grant]: now }, created: false };
+}
+
+/** The mark of a host that is leaving counts no more. */
+function leavingKey({ id, closing }: Pool): string | undefined {
+  return closing && keys.poolHost(id, closing.leaving);
+}
+
+/** Others still have the pool: it stays after all. */
+function reopen(entry: Entry, pool: Pool): Op[] {
+  const { closing, ...open } = pool;
+  if (!closing) return [];
+  return [{ op: 'set', key: entry.key, value: formatPool(open), ifVersion: entry.version }];
+}
+
+function lost(pool: Pool, other: Pool): IpamError {
+  return new IpamError(
+    { code: 'POOL_OVERLAP', pool: pool.prefix, other: other.network ?? other.prefix },
+    `the store lost pool ${pool.prefix}, and ${other.network ? `weft network "${other.network}"` : 'another network'} has ${other.prefix} now; remove the network on this host and create it again`,
+  );
+}

@@ -1,0 +1,196 @@
+import type { Address } from '../net/index.js';
+import type { Context } from './attempts.js';
+import { BlockTable } from './block-table.js';
+import { type Block, free, freeIn, prune, reserveMore, take } from './blocks.js';
+import type { Pool } from './documents.js';
+import { IpamError } from './errors.js';
+import { Layout } from './layout.js';
+import type { LocalPool } from './local-pool.js';
+
+/** What a change hands out: ours once the store has it. */
+export interface Given<T> {
+  readonly result: T;
+  readonly given: readonly Address[];
+}
+
+/**
+ * This host's share of a pool, and the one way to change it.
+ *
+ * Whatever a change is for, it also writes what was handed out of the reserve or released since, and fills the reserve up.
+ */
+export class Share {
+  readonly context: Context;
+  readonly local: LocalPool;
+  readonly layout: Layout;
+  readonly table: BlockTable;
+  /** Which endpoint on this host uses which address, as the driver says. */
+  readonly attached: ReadonlyMap<Address, string>;
+  /** An outage hid whether the store gave us these; nobody got them. */
+  readonly uncertain = new Set<Address>();
+  readonly #onFreed: (address: Address) => void;
+
+  constructor(
+    context: Context,
+    local: LocalPool,
+    attached: ReadonlyMap<Address, string>,
+    onFreed: (address: Address) => void,
+  ) {
+    this.context = context;
+    this.local = local;
+    this.attached = attached;
+    this.layout = new Layout(local.pool);
+    this.table = new BlockTable(context, local.pool);
+    this.#onFreed = onFreed;
+  }
+
+  /** False for what must not be chosen, whatever its block says. */
+  readonly allowed = (address: Address): boolean => {
+    const { pool, freed } = this.local;
+    return (
+      address !== pool.gateway &&
+      !pool.aux.includes(address) &&
+      !this.attached.has(address) &&
+      !freed.has(address)
+    );
+  };
+
+  /** A block in which something is to be written that nobody waits for. */
+  pendingBase(): Address | undefined {
+    const { held, freed } = this.local;
+    for (const addresses of [held.keys(), freed.keys(), this.uncertain.keys()]) {
+      for (const address of addresses) {
+        const base = this.layout.baseOf(address);
+        if (!this.table.isBad(base)) return base;
+      }
+    }
+    return undefined;
+  }
+
+  /** Changes one block; `body` edits the draft and may run several times. */
+  async change<T>(
+    base: Address,
+    body: (draft: Block, pool: Pool) => Given<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const held = this.#inBlock(this.local.held, base);
+    const freed = this.#inBlock(this.local.freed, base);
+    let lost: Address[] = [];
+    let given: readonly Address[] = [];
+    let reserve: ReadonlySet<Address> = new Set();
+    try {
+      const result = await this.table.update(
+        base,
+        (draft, pool) => {
+          given = [];
+          this.local.pool = pool;
+          lost = this.#settle(draft, base, held, freed);
+          const done = body(draft, pool);
+          given = done.given;
+          this.#fillReserve(draft, base);
+          if (given.length + held.length + freed.length > 0) prune(draft, this.context.now());
+          reserve = draft.owner === this.context.host ? draft.reserve : new Set();
+          return done.result;
+        },
+        signal,
+      );
+      await this.#settled(base, { held, freed, reserve });
+      for (const address of lost) this.context.report(givenTwice(address));
+      return result;
+    } catch (error) {
+      for (const address of given) this.uncertain.add(address);
+      throw error;
+    }
+  }
+
+  /** Reads every block, and takes over what the store says is our reserve. */
+  async refresh(signal?: AbortSignal): Promise<void> {
+    await this.table.list(signal);
+    this.local.pool = await this.table.pool(signal);
+    const bases = new Set([...this.local.reserve].map((address) => this.layout.baseOf(address)));
+    for (const [base, { owner }] of this.table.known()) {
+      if (owner === this.context.host) bases.add(base);
+    }
+    let changed = false;
+    for (const base of bases) {
+      const block = this.table.get(base);
+      const ours = block?.owner === this.context.host ? block.reserve : [];
+      changed = this.local.replaceReserve(this.layout, base, ours) || changed;
+    }
+    if (changed) await this.local.save();
+  }
+
+  /** Writes down what happened here since. Returns addresses that somebody else has by now. */
+  #settle(
+    draft: Block,
+    base: Address,
+    held: readonly (readonly [Address, number])[],
+    freed: readonly (readonly [Address, number])[],
+  ): Address[] {
+    const { host, now, restMs } = this.context;
+    const lost: Address[] = [];
+    for (const [address, since] of held) {
+      const holder = draft.taken.get(address)?.host;
+      if (holder === host) continue;
+      const foreign = draft.owner !== host && draft.reserve.has(address);
+      if (holder !== undefined || foreign) lost.push(address);
+      else take(draft, address, host, since);
+    }
+    for (const [address] of freed) free(draft, address, host, now() + restMs);
+    for (const address of this.uncertain) {
+      if (this.layout.baseOf(address) !== base) continue;
+      const ours = draft.taken.get(address)?.host === host;
+      if (ours && !this.local.held.has(address) && !this.attached.has(address)) {
+        draft.taken.delete(address);
+      }
+    }
+    return lost;
+  }
+
+  #fillReserve(draft: Block, base: Address): void {
+    const { host, now } = this.context;
+    if (draft.owner !== host || !this.local.isMember) return;
+    const elsewhere = [...this.local.reserve].filter((a) => this.layout.baseOf(a) !== base);
+    const missing = this.layout.reserveSize - elsewhere.length - draft.reserve.size;
+    const members = this.layout.chosenFrom(base);
+    reserveMore(draft, freeIn(draft, members, now()).filter(this.allowed), missing, now());
+  }
+
+  async #settled(
+    base: Address,
+    {
+      held,
+      freed,
+      reserve,
+    }: {
+      readonly held: readonly (readonly [Address, number])[];
+      readonly freed: readonly (readonly [Address, number])[];
+      readonly reserve: ReadonlySet<Address>;
+    },
+  ): Promise<void> {
+    const { local, layout } = this;
+    for (const [address, since] of held) {
+      if (local.held.get(address) === since) local.held.delete(address);
+    }
+    for (const [address, since] of freed) {
+      if (local.freed.get(address) === since) local.freed.delete(address);
+    }
+    for (const address of this.uncertain) {
+      if (layout.baseOf(address) === base) this.uncertain.delete(address);
+    }
+    const changed = local.replaceReserve(layout, base, reserve);
+    // On disk before anyone can get one of these addresses again: a crash must not repeat a release.
+    if (changed || held.length + freed.length > 0) await local.save();
+    for (const [address] of freed) if (!local.freed.has(address)) this.#onFreed(address);
+  }
+
+  #inBlock(addresses: ReadonlyMap<Address, number>, base: Address): [Address, number][] {
+    return [...addresses].filter(([address]) => this.layout.baseOf(address) === base);
+  }
+}
+
+function givenTwice(address: Address): IpamError {
+  return new IpamError(
+    { code: 'ADDRESS_TAKEN', address, by: 'another host' },
+    `${address} is in use on this host, but the store gave it to another while this host was away; restart its container here`,
+  );
+}

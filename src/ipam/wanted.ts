@@ -1,0 +1,56 @@
+import type { Address } from '../net/index.js';
+import type { Context } from './attempts.js';
+import { Bound } from './bound.js';
+import { type Pool, addressOfKey, formatWanted, keys, parseWanted } from './documents.js';
+import { IpamError } from './errors.js';
+
+/** A host that is there hands an address over in some milliseconds. */
+const ANSWER_MS = 1500;
+
+export interface Wanted {
+  readonly pool: Pool['id'];
+  readonly address: Address;
+  readonly owner: string;
+}
+
+/**
+ * Asks the owner of a reserve for one address of it, and waits until it has decided or does not answer. Only the owner can
+ * give it: it may have handed the address out without telling the store yet.
+ */
+export async function askFor(
+  { store, host }: Context,
+  { pool, address, owner }: Wanted,
+  signal: AbortSignal,
+): Promise<void> {
+  const key = keys.wanted(owner, pool, address);
+  await store.transact([{ op: 'set', key, value: formatWanted({ host }) }], { signal });
+  using moment = new Bound(signal, ANSWER_MS);
+  for await (const { entries } of store.watch(key, { signal: moment.signal })) {
+    if (!entries.has(key)) return;
+  }
+  await store.transact([{ op: 'delete', key }], { signal });
+}
+
+/** Hands over what other hosts ask of this host's reserve, until `signal` aborts. */
+export async function answerWanted(
+  { store, host, report }: Context,
+  handOver: (pool: string, address: Address, to: string) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const prefix = keys.wantedOf(host);
+  for await (const { entries, changed } of store.watch(prefix, { signal })) {
+    for (const key of changed) {
+      const entry = entries.get(key);
+      const [pool] = key.slice(prefix.length).split('/');
+      const address = addressOfKey(key);
+      if (!entry || pool === undefined || address === undefined) continue;
+      try {
+        await handOver(pool, address, parseWanted(key, entry.value));
+        await store.transact([{ op: 'delete', key, ifVersion: entry.version }], { signal });
+      } catch (error) {
+        // The one who asked waits no longer than a moment; an outage needs no word here.
+        if (error instanceof IpamError) report(error);
+      }
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import { Backoff } from '../util/index.js';
+
+export interface WorkerOptions {
+  /** One piece of work; true when there is more. */
+  readonly step: () => Promise<boolean>;
+  readonly onError: (error: unknown) => void;
+  readonly random: () => number;
+}
+
+/** Runs steps one after another while there is work, and waits longer after each failure in a row. */
+export class Worker implements AsyncDisposable {
+  readonly #options: WorkerOptions;
+  readonly #aborter = new AbortController();
+  readonly #backoff: Backoff;
+  #running: Promise<void> | undefined;
+  #wake: (() => void) | undefined;
+  #again = false;
+  #failing = false;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff({ minMs: 50, maxMs: 5000, random: options.random });
+  }
+
+  /** True when the last step failed: what is asked for now will take a while. */
+  get failing(): boolean {
+    return this.#failing;
+  }
+
+  /** There is work. `urgent`: somebody waits for it, so a wait after a failure ends now. */
+  kick(urgent = false): void {
+    if (this.#aborter.signal.aborted) return;
+    this.#again = true;
+    if (urgent) this.#wake?.();
+    this.#running ??= this.#run();
+  }
+
+  /** Resolves when nothing is left to do. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#aborter.abort();
+    this.#wake?.();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // One turn later, so that requests of the same turn share a step.
+    await Promise.resolve();
+    while (this.#again && !this.#aborter.signal.aborted) {
+      this.#again = false;
+      try {
+        if (await this.#options.step()) this.#again = true;
+        this.#backoff.reset();
+        this.#failing = false;
+      } catch (error) {
+        this.#again = true;
+        this.#failing = true;
+        this.#options.onError(error);
+        await this.#pause();
+      }
+    }
+    this.#running = undefined;
+  }
+
+  async #pause(): Promise<void> {
+    if (this.#aborter.signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, this.#backoff.nextMs());
+      timer.unref();
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = undefined;
+  }
+}
