@@ -1,5 +1,6 @@
 import { Address4, Address6 } from 'ip-address';
 import { NetError } from './errors.js';
+import { formatIpv6, parseCanonicalIpv6 } from './ipv6-text.js';
 
 declare const addressBrand: unique symbol;
 /** An IPv4 or IPv6 address in canonical text ("10.0.0.1", "fd00::1"): comparable with ===, made by {@link parseAddress}. */
@@ -27,42 +28,45 @@ export function familyOf(address: Address): Family {
 }
 
 export function addressToBigInt(address: Address): bigint {
-  if (familyOf(address) === 6) return new Address6(address).bigInt();
+  if (familyOf(address) === 6) {
+    const octets = parseCanonicalIpv6(address);
+    const view = new DataView(octets.buffer);
+    return (view.getBigUint64(0) << 64n) | view.getBigUint64(8);
+  }
   let value = 0;
-  for (const octet of address.split('.')) value = value * 256 + Number(octet);
+  for (const octet of addressToBytes(address)) value = value * 256 + octet;
   return BigInt(value);
 }
 
 export function addressFromBigInt(family: Family, value: bigint): Address {
-  if (family === 6) return Address6.fromBigInt(value).correctForm() as Address;
+  if (family === 6) {
+    const octets = new Uint8Array(16);
+    const view = new DataView(octets.buffer);
+    view.setBigUint64(0, value >> 64n);
+    view.setBigUint64(8, value);
+    return formatIpv6(octets) as Address;
+  }
   const v = Number(value);
   return `${(v >>> 24) & 255}.${(v >>> 16) & 255}.${(v >>> 8) & 255}.${v & 255}` as Address;
 }
 
 /** 4 or 16 octets in network order, as the kernel and DNS carry addresses. */
 export function addressToBytes(address: Address): Uint8Array {
-  const family = familyOf(address);
-  const bytes = new Uint8Array(bitsOf[family] / 8);
-  if (family === 4) {
-    bytes.set(address.split('.').map(Number));
-    return bytes;
+  if (familyOf(address) === 6) return parseCanonicalIpv6(address);
+  const octets = new Uint8Array(4);
+  let at = 0;
+  for (let i = 0; i < address.length; i += 1) {
+    const code = address.charCodeAt(i);
+    if (code === 46) at += 1;
+    else octets[at] = octets[at]! * 10 + code - 48;
   }
-  let value = addressToBigInt(address);
-  for (let i = 15; i >= 0; i -= 1) {
-    bytes[i] = Number(value & 0xffn);
-    value >>= 8n;
-  }
-  return bytes;
+  return octets;
 }
 
 /** The inverse of {@link addressToBytes}. Throws INVALID_ADDRESS unless there are 4 or 16 octets. */
 export function addressFromBytes(bytes: Uint8Array): Address {
   if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` as Address;
-  if (bytes.length !== 16) {
-    const text = Buffer.from(bytes).toString('hex');
-    throw new NetError({ code: 'INVALID_ADDRESS', text }, `${bytes.length} octets are no address`);
-  }
-  let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
-  return addressFromBigInt(6, value);
+  if (bytes.length === 16) return formatIpv6(bytes) as Address;
+  const text = Buffer.from(bytes).toString('hex');
+  throw new NetError({ code: 'INVALID_ADDRESS', text }, `${bytes.length} octets are no address`);
 }

@@ -15,7 +15,15 @@ export function parseMac(text: string): Mac {
 }
 
 export function macToBytes(mac: Mac): Uint8Array {
-  return Uint8Array.from(mac.split(':'), (octet) => Number.parseInt(octet, 16));
+  const octets = new Uint8Array(6);
+  for (let i = 0; i < 6; i += 1) {
+    octets[i] = digit(mac.charCodeAt(i * 3)) * 16 + digit(mac.charCodeAt(i * 3 + 1));
+  }
+  return octets;
+}
+
+function digit(code: number): number {
+  return code < 58 ? code - 48 : code - 87; // '0'-'9', 'a'-'f'
 }
 
 /** Throws INVALID_MAC unless there are 6 octets. */

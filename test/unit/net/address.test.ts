@@ -1,11 +1,15 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { Address6 } from 'ip-address';
 import {
+  type Address,
   addressFromBigInt,
   addressFromBytes,
   addressToBigInt,
   addressToBytes,
   macFromAddress,
+  macFromBytes,
+  macToBytes,
   parseAddress,
   parseAddressWithLength,
   parseMac,
@@ -33,6 +37,29 @@ test('net > an address survives text, number and octets', (t) => {
         t.is(addressFromBytes(addressToBytes(address)), address, address);
       },
     ),
+  );
+});
+
+test('net > IPv6 is written as ip-address writes it, with any run of zeros', (t) => {
+  const group = fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff }));
+  fc.assert(
+    fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {
+      const text = groups.map((g) => g.toString(16)).join(':');
+      const expected = new Address6(text).correctForm();
+      const octets = Uint8Array.from(groups.flatMap((g) => [g >> 8, g & 255]));
+      t.is(addressFromBytes(octets), expected as Address);
+      t.is(parseAddress(text), expected as Address);
+      t.deepEqual(addressToBytes(expected as Address), octets, expected);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('net > a MAC survives octets', (t) => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 6, maxLength: 6 }), (octets) => {
+      t.deepEqual(macToBytes(macFromBytes(octets)), octets);
+    }),
   );
 });
 
