@@ -94,7 +94,8 @@ export function attrs<const S extends AttrTable>(table: string, spec: S): Codec<
     name: table,
     size(values) {
       let size = 0;
-      for (const [field, value] of Object.entries<unknown>(values)) {
+      for (const field of Object.keys(values)) {
+        const value: unknown = values[field];
         if (value === undefined) continue;
         const { codec } = fieldOf(field);
         if (codec.item === undefined) size += attributeSize(codec, value);
@@ -104,12 +105,15 @@ export function attrs<const S extends AttrTable>(table: string, spec: S): Codec<
     },
     write(out, start, values) {
       let at = start;
-      for (const [field, value] of Object.entries<unknown>(values)) {
+      for (const field of Object.keys(values)) {
+        const value: unknown = values[field];
         if (value === undefined) continue;
         const { type, codec } = fieldOf(field);
-        const items = codec.item === undefined ? [value] : (value as unknown[]);
         try {
-          for (const item of items) at = writeAttribute(out, at, type, codec.item ?? codec, item);
+          if (codec.item === undefined) at = writeAttribute(out, at, type, codec, value);
+          else
+            for (const item of value as unknown[])
+              at = writeAttribute(out, at, type, codec.item, item);
         } catch (error) {
           throw atField(table, field, error);
         }
