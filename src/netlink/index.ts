@@ -98,3 +98,4 @@ export {
   type RouteMonitorOptions,
   openRouteMonitor,
 } from './route/events.js';
+export * as nft from './nf/index.js';

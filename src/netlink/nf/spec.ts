@@ -1,0 +1,66 @@
+/** What a table shall hold, in words; table.ts makes it so. */
+import { type DataTypeName, type Key } from './data-type.js';
+import { type Statement } from './statement.js';
+import { type NfFamily } from './wire.js';
+
+export interface TableRef {
+  readonly family: NfFamily;
+  readonly name: string;
+}
+
+/** Everything in the table: what is not here shall not be there. Comments are at most 127 octets, and `nft` prints them. */
+export interface TableSpec extends TableRef {
+  readonly comment?: string | undefined;
+  readonly sets?: readonly SetSpec[] | undefined;
+  readonly chains: readonly ChainSpec[];
+}
+
+export interface ChainSpec {
+  readonly name: string;
+  readonly comment?: string | undefined;
+  /** Absent for a chain that others jump to. */
+  readonly base?: BaseChain | undefined;
+  readonly rules: readonly RuleSpec[];
+}
+
+/** Where the kernel runs the chain. */
+export interface BaseChain {
+  readonly type: 'filter' | 'nat' | 'route';
+  readonly hook: 'ingress' | 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+  /** Lower runs first. */
+  readonly priority: number;
+  /** What becomes of a packet that no rule decides; default: accept. */
+  readonly policy?: 'accept' | 'drop' | undefined;
+  /** Names of links, for ingress only. The kernel forgets a link that goes, and in family netdev the chain with the last. */
+  readonly devices?: readonly string[] | undefined;
+}
+
+export interface RuleSpec {
+  readonly comment?: string | undefined;
+  readonly statements: readonly Statement[];
+}
+
+/** A rule: its statements run from left to right until one does not match. */
+export function rule(comment: string | undefined, ...statements: readonly Statement[]): RuleSpec {
+  return { comment, statements };
+}
+
+/** A set, or with `holds: 'verdicts'` a map from keys to verdicts. */
+export interface SetSpec {
+  readonly name: string;
+  /** One type, or several for keys that are concatenations. */
+  readonly type: readonly DataTypeName[];
+  readonly holds?: 'keys' | 'verdicts' | undefined;
+  readonly comment?: string | undefined;
+  readonly elements?: readonly ElementSpec[] | undefined;
+}
+
+export interface ElementSpec {
+  readonly key: Key;
+  /** In a map only, and there always. */
+  readonly verdict?: Verdict | undefined;
+  readonly comment?: string | undefined;
+}
+
+export type Verdict =
+  'accept' | 'drop' | 'return' | { readonly jump: string } | { readonly goto: string };

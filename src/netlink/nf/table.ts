@@ -1,0 +1,99 @@
+/** Tables as a whole: make one so, take it away, change a set in it, hear of changes. */
+import { attrs } from '../attr.js';
+import { string } from '../codec.js';
+import { type Connection, NETLINK } from '../connection.js';
+import { NetlinkError } from '../errors.js';
+import { type Received } from '../message.js';
+import { Monitor, type Overrun } from '../monitor.js';
+import { headed } from '../struct.js';
+import { commit } from './commit.js';
+import { elementForm, tableForm } from './form.js';
+import { delElements, delTable, newElements, newTable } from './message.js';
+import { observeTable } from './observe.js';
+import { planTable } from './plan.js';
+import { type ElementSpec, type SetSpec, type TableRef, type TableSpec } from './spec.js';
+import { FAMILY, type NfFamily, SUBSYSTEM, nfgenmsg } from './wire.js';
+
+/**
+ * Makes the table hold exactly this, in one step for every packet, and answers whether there was anything to do. Compares
+ * with the kernel's dumps first and sends only the difference: counters elsewhere in the table count on.
+ *
+ * `conn` is one of NETLINK.NETFILTER. Throws what the kernel refuses (ENOENT for a device that is not there); then
+ * nothing has changed.
+ */
+export async function ensureTable(conn: Connection, spec: TableSpec): Promise<boolean> {
+  const desired = tableForm(spec);
+  const changes = planTable(desired, await observeTable(conn, spec));
+  await commit(conn, changes);
+  return changes.length > 0;
+}
+
+/** Makes the table anew without a look at what is there. */
+export async function replaceTable(conn: Connection, spec: TableSpec): Promise<void> {
+  // Made first, so that there is one to delete.
+  const changes = [newTable(spec), delTable(spec), ...planTable(tableForm(spec), undefined)];
+  await commit(conn, changes);
+}
+
+/** Deletes the table and all in it; fine when there is none. */
+export async function deleteTable(conn: Connection, table: TableRef): Promise<void> {
+  try {
+    await commit(conn, [delTable(table)]);
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.code === 'ENOENT')) throw error;
+  }
+}
+
+/**
+ * Deletes and adds elements in one step. ENOENT for a set that is not there or, deleting, an element; what is there
+ * already can be added again.
+ */
+export async function changeElements(
+  conn: Connection,
+  table: TableRef,
+  set: SetSpec,
+  change: { readonly add?: readonly ElementSpec[]; readonly delete?: readonly ElementSpec[] },
+): Promise<void> {
+  const forms = (elements: readonly ElementSpec[] = []) => elements.map((e) => elementForm(set, e));
+  const gone = delElements(table, set.name, forms(change.delete));
+  await commit(conn, [...gone, ...newElements(table, set.name, forms(change.add))]);
+}
+
+const familyNames = new Map(
+  Object.entries(FAMILY).map(([name, number]) => [number as number, name as NfFamily]),
+);
+
+/** Something in this table, or the table itself, was made, changed or deleted. */
+export interface TableEvent extends TableRef {
+  readonly type: 'table';
+}
+
+/** In messages of every kind about a table the first attribute is its name. */
+const anyMessage = headed(nfgenmsg, attrs('NFTA', { table: [1, string] }));
+
+/** One notification; undefined for what is about no table that we know (NFT_MSG_NEWGEN). Throws MALFORMED. */
+export function decodeTableEvent(m: Received): TableEvent | undefined {
+  if (m.type >> 8 !== SUBSYSTEM) return undefined;
+  const value = anyMessage.read(m.from, m.at, m.length);
+  const family = familyNames.get(value.head.family);
+  const name = value.attrs.table;
+  return family && name !== undefined ? { type: 'table', family, name } : undefined;
+}
+
+const NFNLGRP_NFTABLES = 7;
+
+/** Listens to changes of nftables by anyone, also by us. The caller closes it. */
+export async function openTableMonitor(options: {
+  readonly netns?: string | number | undefined;
+  /** See MonitorOptions. */
+  readonly onEvent: (event: TableEvent | Overrun) => void;
+  readonly onError: (error: Error) => void;
+}): Promise<Monitor> {
+  const groups = [NFNLGRP_NFTABLES];
+  return Monitor.open({
+    ...options,
+    protocol: NETLINK.NETFILTER,
+    groups,
+    decode: decodeTableEvent,
+  });
+}
