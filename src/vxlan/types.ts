@@ -1,4 +1,5 @@
 import type { Address, Mac, Vni } from '../net/index.js';
+import type { Status } from '../reconcile/index.js';
 
 /** What a network is on this host, before anyone is attached. */
 export interface NetworkSpec {
@@ -48,6 +49,16 @@ export interface RoundReport {
   readonly changed: number;
   readonly deleted: number;
   readonly durationMs: number;
+}
+
+/** What there is of a network here, and how it is doing. */
+export interface NetworkStatus {
+  readonly spec: NetworkSpec;
+  /** Attached on this host. */
+  readonly endpoints: number;
+  /** Attached elsewhere; undefined until somebody said. */
+  readonly peers: number | undefined;
+  readonly status: Status;
 }
 
 /**

@@ -1,0 +1,84 @@
+import type { Connection, Message } from '../netlink/index.js';
+import { type Kind, type Step, plan } from '../reconcile/index.js';
+import { type Tally, applySteps } from './tally.js';
+
+/**
+ * One sort of row in the kernel: what is desired, and what was last seen or done there. With both known, a change costs
+ * only its own messages; a dump now and then corrects what others did in between.
+ */
+export class Table<T> {
+  readonly #kind: Kind<T>;
+  readonly #messagesOf: (step: Step<T>) => readonly Message[];
+  #desired = new Map<string, T>();
+  #observed = new Map<string, T>();
+
+  constructor(kind: Kind<T>, messagesOf: (step: Step<T>) => readonly Message[]) {
+    this.#kind = kind;
+    this.#messagesOf = messagesOf;
+  }
+
+  /** Takes in a dump. */
+  observe(rows: Iterable<T>): void {
+    this.#observed = this.#byKey(rows);
+  }
+
+  /** Whether something is desired at this row's place. */
+  wants(row: T): boolean {
+    return this.#desired.has(this.#kind.key(row));
+  }
+
+  /** What is at this row's place in the kernel, as far as we know. */
+  observed(row: T): T | undefined {
+    return this.#observed.get(this.#kind.key(row));
+  }
+
+  /** Makes these rows all that is desired. `mayDelete` says which others go. */
+  async set(
+    conn: Connection,
+    rows: readonly T[],
+    mayDelete: (row: T) => boolean,
+    tally: Tally,
+  ): Promise<void> {
+    this.#desired = this.#byKey(rows);
+    const ours = (row: T) => this.#kind.ours(row) && mayDelete(row);
+    const steps = plan({ ...this.#kind, ours }, rows, this.#observed.values());
+    await this.#apply(conn, steps, tally);
+  }
+
+  /** Makes these rows desired too. */
+  async put(conn: Connection, rows: readonly T[], tally: Tally): Promise<void> {
+    for (const [key, row] of this.#byKey(rows)) this.#desired.set(key, row);
+    const steps = plan({ ...this.#kind, ours: () => false }, rows, this.#observedOf(rows));
+    await this.#apply(conn, steps, tally);
+  }
+
+  /** Makes these rows undesired, and deletes them. */
+  async remove(conn: Connection, rows: readonly T[], tally: Tally): Promise<void> {
+    for (const row of rows) this.#desired.delete(this.#kind.key(row));
+    await this.#apply(conn, plan(this.#kind, [], this.#observedOf(rows)), tally);
+  }
+
+  /** Whether news of the kernel's is what we want anyway: our own doing, or nobody's concern. */
+  agrees(row: T, isGone: boolean): boolean {
+    const wanted = this.#desired.get(this.#kind.key(row));
+    if (wanted === undefined) return isGone || !this.#kind.ours(row);
+    return !isGone && this.#kind.same(wanted, row);
+  }
+
+  #observedOf(rows: readonly T[]): T[] {
+    return rows.flatMap((row) => this.#observed.get(this.#kind.key(row)) ?? []);
+  }
+
+  #byKey(rows: Iterable<T>): Map<string, T> {
+    const map = new Map<string, T>();
+    for (const row of rows) map.set(this.#kind.key(row), row);
+    return map;
+  }
+
+  async #apply(conn: Connection, steps: readonly Step<T>[], tally: Tally): Promise<void> {
+    await applySteps(conn, steps, this.#messagesOf, tally, (step) => {
+      if (step.op === 'delete') this.#observed.delete(this.#kind.key(step.observed));
+      else this.#observed.set(this.#kind.key(step.desired), step.desired);
+    });
+  }
+}

@@ -1,0 +1,117 @@
+/** An endpoint's pair of links: a port of br0 in the network's namespace, and the container's end, which Docker takes. */
+import {
+  type Connection,
+  type Link,
+  deleteLink,
+  getLink,
+  newLink,
+  setLink,
+} from '../netlink/index.js';
+import { VxlanError, hasErrno } from './errors.js';
+import type { Host } from './host.js';
+import { INNER_MTU, type LinkWish, differing, linkRepairs, portWish } from './links.js';
+import { containerLink, parseMark, portLink } from './names.js';
+import { isGone } from './tally.js';
+import type { LocalEndpoint, NetworkSpec } from './types.js';
+
+export interface VethDeps {
+  readonly host: Host;
+  /** rtnetlink in the network's namespace. */
+  readonly conn: Connection;
+}
+
+/**
+ * Makes or repairs the pair; `isNew` when there was none. A port that carries another endpoint's mark is deleted: the caller
+ * knows that no such endpoint is attached. Throws LINK_TAKEN when a foreign link has the name of the container's end.
+ */
+export async function ensureVeth(
+  deps: VethDeps,
+  spec: NetworkSpec,
+  endpoint: LocalEndpoint,
+  bridge: number,
+): Promise<{ readonly ifindex: number; readonly isNew: boolean }> {
+  const { conn } = deps;
+  const wish = portWish(spec.id, endpoint.id);
+  let link = await findLink(conn, wish.name);
+  if (link !== undefined && (link.alias ?? wish.alias) !== wish.alias) {
+    await conn.apply(deleteLink(link.ifindex));
+    link = undefined;
+  }
+  const isNew = link === undefined;
+  try {
+    if (link === undefined) {
+      await makePair(deps, wish, spec, endpoint, bridge);
+      link = await getLink(conn, wish.name);
+    }
+    await conn.apply(...linkRepairs(wish, link, bridge));
+    await repairContainerLink(deps, wish, spec, endpoint);
+  } catch (error) {
+    if (isNew) await deleteVeth(conn, endpoint.id).catch(() => undefined);
+    throw error;
+  }
+  return { ifindex: link.ifindex, isNew };
+}
+
+/** Deletes the pair, wherever its other end is. None is fine. */
+export async function deleteVeth(conn: Connection, endpointId: string): Promise<void> {
+  await conn.apply(deleteLink(portLink(endpointId))).catch((error: unknown) => {
+    if (!isGone(error)) throw error;
+  });
+}
+
+async function makePair(
+  { conn, host }: VethDeps,
+  { name }: LinkWish,
+  { mtu }: NetworkSpec,
+  { id, mac }: LocalEndpoint,
+  bridge: number,
+): Promise<void> {
+  const peer = { name: containerLink(id), mac, mtu, netnsFd: host.netnsFd };
+  const pair = newLink({
+    name,
+    kind: { type: 'veth', peer },
+    mtu: INNER_MTU,
+    master: bridge,
+  });
+  try {
+    await conn.apply(pair);
+  } catch (error) {
+    if (!hasErrno(error, 'EEXIST')) throw error;
+    await deleteLeftover(host.conn, peer.name);
+    await conn.apply(pair);
+  }
+}
+
+/** A container's end whose port is not here is left of a network that was removed by half. It goes only if it is ours. */
+async function deleteLeftover(conn: Connection, name: string): Promise<void> {
+  const link = await findLink(conn, name);
+  if (link === undefined) return;
+  const isOurs = link.alias === undefined || parseMark(link.alias) !== undefined;
+  if (link.kind?.type !== 'veth' || !isOurs) {
+    throw new VxlanError(
+      { code: 'LINK_TAKEN', link: name },
+      `link "${name}" exists and is not weft's; rename or delete it`,
+    );
+  }
+  await conn.apply(deleteLink(link.ifindex));
+}
+
+/** As long as Docker has not taken it. */
+async function repairContainerLink(
+  { host: { conn } }: VethDeps,
+  { alias }: LinkWish,
+  { mtu }: NetworkSpec,
+  { id, mac }: LocalEndpoint,
+): Promise<void> {
+  const link = await findLink(conn, containerLink(id));
+  if (link === undefined || (link.alias ?? alias) !== alias) return;
+  const changes = differing({ alias, mac, mtu }, link);
+  if (changes !== undefined) await conn.apply(setLink(link.ifindex, changes));
+}
+
+async function findLink(conn: Connection, name: string): Promise<Link | undefined> {
+  return getLink(conn, name).catch((error: unknown) => {
+    if (isGone(error)) return undefined;
+    throw error;
+  });
+}
