@@ -28,9 +28,12 @@ export class Allocator {
     while (this.#line.length > 0) {
       const pick = pickBlock({ ...this.#options(), crowded });
       const before = table.conflicts;
+      const pending = this.#share.pendingBase();
       if (pick) {
         await this.serve(pick.base, pick.source);
         crowded = table.conflicts > before;
+      } else if (pending !== undefined) {
+        await this.serve(pending, 'own'); // what was released here lately is not in the store yet
       } else if (fresh) {
         this.#line.fail(poolFull(context, local.pool, layout, table));
       } else {

@@ -85,7 +85,13 @@ export function isOutage(error: unknown): boolean {
 export function unavailable(what: string, cause: unknown): IpamError {
   return new IpamError(
     { code: 'STORE_UNAVAILABLE' },
-    `could not ${what}: the shared store is out of reach (${messageOf(cause)}); running containers are not affected, try again when it answers`,
+    `could not ${what}: the shared store is out of reach (${messageOf(rootOf(cause))}); running containers are not affected, try again when it answers`,
     { cause },
   );
+}
+
+/** What the store said, under what we said about it. */
+function rootOf(error: unknown): unknown {
+  const ours = hasCode(error, 'STORE_UNAVAILABLE') && error instanceof IpamError;
+  return ours && error.cause !== undefined ? rootOf(error.cause) : error;
 }

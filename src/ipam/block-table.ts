@@ -105,7 +105,7 @@ export class BlockTable {
 
   /**
    * Lets `change` edit a copy of the block, writes it, and returns what `change` returned. `change` runs again when
-   * somebody else was quicker, and when it wants nothing changed on the strength of something remembered.
+   * somebody else was quicker, and when it throws or wants nothing changed on the strength of something remembered.
    */
   async update<T>(
     base: Address,
@@ -117,7 +117,14 @@ export class BlockTable {
       const remembered = this.#remembered(base);
       const known = remembered ?? (await this.#read(base, signal));
       const draft = copyBlock(known.value);
-      const result = change(draft, pool.value);
+      let result: T;
+      try {
+        result = change(draft, pool.value);
+      } catch (error) {
+        if (!remembered) throw error;
+        this.forget(base);
+        continue;
+      }
       const text = isEmpty(draft) ? '' : formatBlock(draft);
       if (text === known.text) {
         if (!remembered) return result;

@@ -19,9 +19,6 @@ import { Worker } from './worker.js';
 /** How long a release waits for the store to have it; then it is written later. */
 const RELEASE_WAIT_MS = 1500;
 
-/** Of how many hosts a full pool's last reserved addresses are asked. */
-const ASKED_HOSTS = 3;
-
 export interface HostPoolDeps {
   readonly context: Context;
   readonly local: LocalPool;
@@ -47,6 +44,7 @@ export class HostPool implements AsyncDisposable {
   readonly #deps: HostPoolDeps;
   readonly #worker: Worker;
   readonly #mutex = new KeyedMutex();
+  readonly #asking = new KeyedMutex();
   readonly #line: WaitingLine;
   readonly #allocator: Allocator;
   readonly #aborter = new AbortController();
@@ -81,17 +79,21 @@ export class HostPool implements AsyncDisposable {
   async request(signal: AbortSignal): Promise<Address> {
     this.#assertMember();
     this.#noteCreated();
-    const reserved = this.#reservedAddress();
-    if (reserved !== undefined) return this.#fromReserve(reserved);
-    try {
-      const waiting = this.#line.join(signal);
-      this.#worker.kick(true);
-      return await waiting;
-    } catch (error) {
-      if (!hasCode(error, 'POOL_FULL')) throw error;
-      const handed = await this.#fromOthersReserve(signal);
-      if (handed === undefined) throw error;
-      return handed;
+    const atOnce = this.#reservedAddress() ?? this.#reusableAddress();
+    if (atOnce !== undefined) return this.#giveAtOnce(atOnce);
+    using bound = new Bound(signal, this.#context.patienceMs);
+    const silent = new Set<string>();
+    for (;;) {
+      try {
+        const waiting = this.#line.join(bound.signal);
+        this.#worker.kick(true);
+        return await waiting;
+      } catch (error) {
+        if (!hasCode(error, 'POOL_FULL')) throw error;
+        const handed = await this.#fromOthersReserve(silent, bound.signal);
+        if (handed !== undefined) return handed;
+        if (this.#offers(silent).length === 0 || bound.signal.aborted) throw error;
+      }
     }
   }
 
@@ -102,7 +104,8 @@ export class HostPool implements AsyncDisposable {
     assertUsable(this.share, address);
     assertNotInUse(this.share, this.local.pool, address);
     const { held, reserve, freed } = this.local;
-    if (reserve.has(address) && !freed.has(address)) return this.#fromReserve(address);
+    const reserved = reserve.has(address) && !freed.has(address);
+    if (reserved || this.share.isReusable(address)) return this.#giveAtOnce(address);
     // Docker asks again for what it lost track of: nobody uses it.
     if (held.has(address) && !freed.has(address)) return address;
     const key = keys.block(this.local.id, this.share.layout.baseOf(address));
@@ -280,7 +283,7 @@ export class HostPool implements AsyncDisposable {
 
   #onError(error: unknown): void {
     this.#trouble = error;
-    if (isOutage(error)) return;
+    if (isOutage(error) || hasCode(error, 'STORE_UNAVAILABLE')) return;
     this.#line.fail(error);
     if (error instanceof IpamError) this.#context.report(error);
   }
@@ -290,8 +293,16 @@ export class HostPool implements AsyncDisposable {
     return undefined;
   }
 
-  async #fromReserve(address: Address): Promise<Address> {
+  /** While the store is away, better one that was released a moment ago than none. */
+  #reusableAddress(): Address | undefined {
+    if (!this.#worker.failing) return undefined;
+    return [...this.local.freed.keys()].find((address) => this.share.isReusable(address));
+  }
+
+  /** The address is ours for certain: this host's disk hears of it first, the store afterwards. */
+  async #giveAtOnce(address: Address): Promise<Address> {
     this.local.reserve.delete(address);
+    this.local.freed.delete(address);
     this.local.held.set(address, this.#context.now());
     await this.local.save();
     this.#worker.kick();
@@ -304,24 +315,33 @@ export class HostPool implements AsyncDisposable {
     this.share.table.forget(base);
   }
 
-  /** When a pool is full but for what others have in reserve: asks some of them. */
-  async #fromOthersReserve(signal: AbortSignal): Promise<Address | undefined> {
-    const { host } = this.#context;
-    const offers: [string, Address][] = [];
-    for (const [, { owner, reserve }] of this.share.table.known()) {
-      const [address] = reserve;
-      if (owner !== undefined && owner !== host && address) offers.push([owner, address]);
-    }
-    const start = Math.floor(this.#context.random() * offers.length);
-    const asked = [...offers.slice(start), ...offers.slice(0, start)].slice(0, ASKED_HOSTS);
-    for (const [, address] of asked) {
+  /**
+   * When a pool is full but for what others have in reserve: asks one of them. One request after another: two that ask for
+   * the same address would both get it. `silent`: hosts that did not answer.
+   */
+  async #fromOthersReserve(silent: Set<string>, signal: AbortSignal): Promise<Address | undefined> {
+    return this.#asking.run('', async () => {
+      const offers = this.#offers(silent);
+      const offer = offers[Math.floor(this.#context.random() * offers.length)];
+      if (!offer || signal.aborted) return undefined;
       try {
-        return await this.requestNamed(address, signal);
+        return await this.requestNamed(offer.address, signal);
       } catch (error) {
         if (!hasCode(error, 'ADDRESS_TAKEN')) throw error;
+        const block = this.share.table.get(this.share.layout.baseOf(offer.address));
+        if (block?.reserve.has(offer.address)) silent.add(offer.owner);
+        return undefined;
       }
+    });
+  }
+
+  #offers(silent: ReadonlySet<string>): { readonly owner: string; readonly address: Address }[] {
+    const offers = [];
+    for (const [, { owner, reserve }] of this.share.table.known()) {
+      if (owner === undefined || owner === this.#context.host || silent.has(owner)) continue;
+      for (const address of reserve) offers.push({ owner, address });
     }
-    return undefined;
+    return offers;
   }
 
   #assertMember(): void {

@@ -25,7 +25,7 @@ export function blockSizeFor(prefix: Prefix, range: Prefix | undefined): number 
   const size = Number(area.last - area.first + 1n);
   const whole = 2 ** Math.min(2, bitsOf[rangeOf(prefix).family] - prefixLengthOf(prefix));
   if (size < 128) return whole;
-  return Math.min(LARGEST_BLOCK, Math.max(8, 2 ** Math.floor(Math.log2(size / 256))));
+  return Math.min(LARGEST_BLOCK, Math.max(8, 2 ** Math.ceil(Math.log2(size / 256))));
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Address } from '../net/index.js';
 import type { Context } from './attempts.js';
 import { BlockTable } from './block-table.js';
-import { type Block, free, freeIn, prune, reserveMore, take } from './blocks.js';
+import { type Block, emptyBlock, free, freeIn, prune, reserveMore, take } from './blocks.js';
 import type { Pool } from './documents.js';
 import { IpamError } from './errors.js';
 import { Layout } from './layout.js';
@@ -27,6 +27,10 @@ export class Share {
   readonly attached: ReadonlyMap<Address, string>;
   /** An outage hid whether the store gave us these; nobody got them. */
   readonly uncertain = new Set<Address>();
+  /** Ours as far as the store has told; nobody else can take these from us. */
+  readonly #mine = new Set<Address>();
+  /** Released, and on their way to the store; the store may have freed them already. */
+  readonly #leaving = new Set<Address>();
   readonly #onFreed: (address: Address) => void;
 
   constructor(
@@ -54,6 +58,16 @@ export class Share {
     );
   };
 
+  /** Released here, and still ours in the store for certain: it can be handed out again without asking. */
+  isReusable(address: Address): boolean {
+    return (
+      this.local.freed.has(address) &&
+      this.#mine.has(address) &&
+      !this.#leaving.has(address) &&
+      !this.attached.has(address)
+    );
+  }
+
   /** A block in which something is to be written that nobody waits for. */
   pendingBase(): Address | undefined {
     const { held, freed } = this.local;
@@ -76,7 +90,7 @@ export class Share {
     const freed = this.#inBlock(this.local.freed, base);
     let lost: Address[] = [];
     let given: readonly Address[] = [];
-    let reserve: ReadonlySet<Address> = new Set();
+    let after = emptyBlock();
     try {
       const result = await this.table.update(
         base,
@@ -88,12 +102,12 @@ export class Share {
           given = done.given;
           this.#fillReserve(draft, base);
           if (given.length + held.length + freed.length > 0) prune(draft, this.context.now());
-          reserve = draft.owner === this.context.host ? draft.reserve : new Set();
+          after = draft;
           return done.result;
         },
         signal,
       );
-      await this.#settled(base, { held, freed, reserve });
+      await this.#settled(base, { held, freed, after });
       for (const address of lost) this.context.report(givenTwice(address));
       return result;
     } catch (error) {
@@ -111,6 +125,8 @@ export class Share {
       if (owner === this.context.host) bases.add(base);
     }
     let changed = false;
+    this.#mine.clear();
+    for (const [base, block] of this.table.known()) this.#noteMine(base, block);
     for (const base of bases) {
       const block = this.table.get(base);
       const ours = block?.owner === this.context.host ? block.reserve : [];
@@ -135,7 +151,10 @@ export class Share {
       if (holder !== undefined || foreign) lost.push(address);
       else take(draft, address, host, since);
     }
-    for (const [address] of freed) free(draft, address, host, now() + restMs);
+    for (const [address] of freed) {
+      this.#leaving.add(address);
+      free(draft, address, host, now() + restMs);
+    }
     for (const address of this.uncertain) {
       if (this.layout.baseOf(address) !== base) continue;
       const ours = draft.taken.get(address)?.host === host;
@@ -160,27 +179,37 @@ export class Share {
     {
       held,
       freed,
-      reserve,
+      after,
     }: {
       readonly held: readonly (readonly [Address, number])[];
       readonly freed: readonly (readonly [Address, number])[];
-      readonly reserve: ReadonlySet<Address>;
+      readonly after: Block;
     },
   ): Promise<void> {
-    const { local, layout } = this;
+    const { local, layout, context } = this;
     for (const [address, since] of held) {
       if (local.held.get(address) === since) local.held.delete(address);
     }
     for (const [address, since] of freed) {
+      this.#leaving.delete(address);
       if (local.freed.get(address) === since) local.freed.delete(address);
     }
     for (const address of this.uncertain) {
       if (layout.baseOf(address) === base) this.uncertain.delete(address);
     }
+    this.#noteMine(base, after);
+    const reserve = after.owner === context.host ? after.reserve : [];
     const changed = local.replaceReserve(layout, base, reserve);
     // On disk before anyone can get one of these addresses again: a crash must not repeat a release.
     if (changed || held.length + freed.length > 0) await local.save();
     for (const [address] of freed) if (!local.freed.has(address)) this.#onFreed(address);
+  }
+
+  #noteMine(base: Address, { taken }: Block): void {
+    for (const address of this.layout.members(base)) {
+      if (taken.get(address)?.host === this.context.host) this.#mine.add(address);
+      else this.#mine.delete(address);
+    }
   }
 
   #inBlock(addresses: ReadonlyMap<Address, number>, base: Address): [Address, number][] {

@@ -35,8 +35,9 @@ export class Worker implements AsyncDisposable {
     this.#running ??= this.#run();
   }
 
-  /** Resolves when nothing is left to do. */
+  /** Resolves when nothing is left to do; a wait after a failure ends now. */
   async idle(): Promise<void> {
+    this.#wake?.();
     await this.#running;
   }
 
@@ -69,7 +70,6 @@ export class Worker implements AsyncDisposable {
     if (this.#aborter.signal.aborted) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, this.#backoff.nextMs());
-      timer.unref();
       this.#wake = () => {
         clearTimeout(timer);
         resolve();

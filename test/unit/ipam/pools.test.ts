@@ -267,7 +267,7 @@ test('pools > while the store is away, a create fails in time and says so; a rem
     code: 'STORE_UNAVAILABLE',
     message: /shared store is out of reach/,
   });
-  t.true(performance.now() - start < 1000);
+  t.true(performance.now() - start < 5000);
   await host.removeNetwork(poolId);
   await host.stop();
   await host.start();
