@@ -14,7 +14,7 @@ import {
 /** An endpoint on another, live host. */
 export interface RemoteEndpoint {
   readonly id: string;
-  readonly hostId: string;
+  readonly hostName: string;
   readonly mac: Mac;
   readonly addresses: readonly AddressWithLength[];
   readonly vtep: Address;
@@ -172,7 +172,7 @@ export class ClusterView implements AsyncDisposable {
       if (!host || host.id === this.#hostId) continue;
       vteps.push(host.vtep);
       for (const endpoint of document.endpoints) {
-        endpoints.push({ ...endpoint, hostId: host.id, vtep: host.vtep });
+        endpoints.push({ ...endpoint, hostName: host.name, vtep: host.vtep });
       }
     }
     this.#events.onRemote(networkId, { endpoints, vteps });

@@ -102,7 +102,7 @@ export async function driverHost(
   closer.use(announcer);
   announcer.start();
   const ownerOfMac = (networkId: string, mac: Mac): string | undefined =>
-    remotes.get(networkId)?.endpoints.find((e) => e.mac === mac)?.hostId;
+    remotes.get(networkId)?.endpoints.find((e) => e.mac === mac)?.hostName;
   const overlayMtu = (): number => 1450;
   const driver = new Driver({ bindings, membership, datapath, addresses, overlayMtu, ownerOfMac });
   const dispose = async (): Promise<void> => closer.close();

@@ -66,7 +66,7 @@ test('driver > two hosts that create the same name share one network, and its la
     'the endpoint on the other host',
     () => b.remotes.get(id!)?.endpoints.length === 1,
   );
-  t.like(b.remotes.get(id!)!.endpoints[0], { mac, vtep: '192.0.2.1', hostId: 'h1' });
+  t.like(b.remotes.get(id!)!.endpoints[0], { mac, vtep: '192.0.2.1', hostName: 'h1' });
 
   await a.driver.deleteEndpoint(DOCKER_A, endpoint(DOCKER_A, 5).endpointId, context);
   await until(t, 'its end on the other host', () => b.remotes.get(id!)?.endpoints.length === 0);

@@ -1,0 +1,18 @@
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { type AnnounceState, ClusterView, HostAnnouncer, Networks } from '../cluster/index.js';
+import { openControlServer } from '../control-api/index.js';
+import { DockerEngine } from '../docker/index.js';
+import { Bindings, Driver, Membership } from '../driver/index.js';
+import { Ipam } from '../ipam/index.js';
+import { Connection } from '../netlink/index.js';
+import { type CallReport, openPluginServer } from '../plugin-api/index.js';
+import { Closer, VERSION } from '../util/index.js';
+import { openDatapath, overlayMtu } from '../vxlan/index.js';
+import type { Config } from './config.js';
+import { DockerSync } from './docker-sync.js';
+import { dockerPrefixes, occupiedPrefixes, readUnderlay } from './host-facts.js';
+import { hostIdentity } from './identity.js';
+import type { Log } from './log.js';
+import { Remotes } from './remotes.js';
+import { openEmbedded, openSharedStore } from './shared-store.js';
