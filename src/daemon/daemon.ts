@@ -1,23 +1,201 @@
 import path from 'node:path';
 import { type AnnounceState, ClusterView, HostAnnouncer, Networks } from '../cluster/index.js';
+import { openControlServer } from '../control-api/index.js';
 import { DockerEngine } from '../docker/index.js';
-import { Bindings, Driver, Membership, type NetworkBinding } from '../driver/index.js';
+import { Bindings, Driver, Membership } from '../driver/index.js';
 import { Ipam } from '../ipam/index.js';
+import { familyOf, parsePrefix } from '../net/index.js';
 import { Connection } from '../netlink/index.js';
-import { type CallReport, openPluginServer } from '../plugin-api/index.js';
+import { openPluginServer } from '../plugin-api/index.js';
 import type { Store } from '../store/index.js';
-import { Closer, VERSION, messageOf } from '../util/index.js';
+import { type Closer, VERSION } from '../util/index.js';
 import { type Datapath, openDatapath, overlayMtu } from '../vxlan/index.js';
+import { logCall } from './call-log.js';
 import type { Config } from './config.js';
 import { DockerSync } from './docker-sync.js';
-import { dockerPrefixes, occupiedPrefixes, readUnderlay } from './host-facts.js';
+import { Health } from './health.js';
+import { occupiedByDocker, occupiedByHost, readUnderlay } from './host-facts.js';
 import { hostIdentity } from './identity.js';
 import type { Log } from './log.js';
+import { Reclaimer } from './reclaimer.js';
 import { Remotes } from './remotes.js';
 import { openEmbedded, openSharedStore } from './shared-store.js';
+import { DaemonSource } from './source.js';
 import type { UnderlayChoice } from './underlay.js';
 
 /** Nothing in the data path waits for the engine. */
 const DOCKER_TIMEOUT_MS = 2000;
-/** How often the kernel is compared with what it should be, without a sign that it differs. */
-const RECONCILE_MS = 60_000;
+
+/**
+ * Opens everything in the order in which each needs the other, the plugin's socket last, so that Docker's first call finds a
+ * daemon that is ready. What `closer` closes leaves kernel and containers as they are.
+ *
+ * Waits for this host only: kernel and disk. The shared store may be away; what needs it waits by itself.
+ */
+export async function openDaemon(config: Config, log: Log, closer: Closer): Promise<void> {
+  const health = new Health();
+  const local = closer.use(await openEmbedded(path.join(config.stateDir, 'local'), log));
+  const shared = closer.use(await openSharedStore(config, log));
+  const hostId = await hostIdentity(local);
+  const kernel = closer.use(await Connection.open());
+  const underlay = await chooseUnderlay(kernel, config, log);
+  const datapath = closer.use(await openHostDatapath(config, underlay, log, health));
+  const engine = new DockerEngine({
+    socketPath: config.dockerSocket,
+    timeoutMs: DOCKER_TIMEOUT_MS,
+  });
+
+  const bindings = await Bindings.load(local, (key) =>
+    log.error({ key }, 'local record unreadable; left out'),
+  );
+  const remotes = closer.use(new Remotes(datapath, hostId, log));
+  const view = closer.use(openView(shared, hostId, remotes, log, health));
+  const ipam = closer.use(
+    await openIpam({ config, hostId, shared, local, kernel, engine, view, log }),
+  );
+  const networks = new Networks(shared, hostId);
+  const membership = closer.use(
+    new Membership({
+      networks,
+      view,
+      bindings,
+      onError: (network, err) =>
+        log.warn({ network, err }, 'membership not written; will be retried'),
+    }),
+  );
+  const driver = new Driver({
+    bindings,
+    membership,
+    datapath,
+    addresses: ipam,
+    overlayMtu: () => overlayMtu(underlay.mtu, familyOf(underlay.vtep)),
+    ownerOfMac: (networkId, mac) => remotes.ownerOfMac(networkId, mac),
+  });
+  await driver.restore();
+
+  const document = {
+    id: hostId,
+    name: config.hostName,
+    vtep: underlay.vtep,
+    mtu: underlay.mtu,
+    version: VERSION,
+    startedAt: new Date().toISOString(),
+  };
+  const announcer = closer.use(
+    new HostAnnouncer(shared, document, (state) => onAnnounce(state, log, health)),
+  );
+  announcer.start();
+  void prunedOnceLoaded(view, datapath, log);
+
+  const reclaimer = new Reclaimer({ bindings, driver, ipam, log });
+  const sync = closer.use(new DockerSync({ engine, bindings, ...reclaimer.callbacks(), log }));
+  sync.start();
+
+  const source = new DaemonSource({ config, document, underlay, bindings, view, sync, health });
+  const { runDir, pluginSocket } = config;
+  closer.use(await openControlServer({ socketPath: path.join(runDir, 'control.sock'), source }));
+  const onCall = logCall(log.child({ component: 'plugin' }));
+  closer.use(await openPluginServer({ socketPath: pluginSocket, network: driver, ipam, onCall }));
+  log.info({ host: config.hostName, id: hostId, version: VERSION, socket: pluginSocket }, 'ready');
+}
+
+async function chooseUnderlay(
+  kernel: Connection,
+  { underlay }: Config,
+  log: Log,
+): Promise<UnderlayChoice> {
+  const choice = await readUnderlay(kernel, underlay);
+  const { linkName: link, vtep, mtu, reason } = choice;
+  log.info({ link, vtep, mtu, reason }, 'underlay chosen');
+  return choice;
+}
+
+async function openHostDatapath(
+  { underlay: { port }, netnsDir }: Config,
+  { vtep }: UnderlayChoice,
+  log: Log,
+  health: Health,
+): Promise<Datapath> {
+  return openDatapath({
+    underlay: { vtep, port },
+    netnsDir,
+    onStatus: (network, status) => {
+      health.set(`DATAPATH ${network}`, status.state === 'degraded' ? status.error : undefined);
+      if (status.state === 'degraded')
+        log.warn({ network, ...status }, 'data path not as wanted; will be retried');
+    },
+  });
+}
+
+function openView(
+  shared: Store,
+  hostId: string,
+  remotes: Remotes,
+  log: Log,
+  health: Health,
+): ClusterView {
+  return new ClusterView(shared, hostId, {
+    onHosts: (hosts) => remotes.onHosts(hosts),
+    onRemote: (networkId, state) => remotes.onRemote(networkId, state),
+    onReachable: (reachable) => {
+      if (!health.setStore(reachable)) return;
+      if (reachable) log.info('shared store answers');
+      else log.warn('shared store does not answer; going on with what is known');
+    },
+    onDamage: (key) =>
+      log.error({ key }, 'document in the shared store is unreadable; taken as absent'),
+  });
+}
+
+interface IpamNeeds {
+  readonly config: Config;
+  readonly hostId: string;
+  readonly shared: Store;
+  readonly local: Store;
+  readonly kernel: Connection;
+  readonly engine: DockerEngine;
+  readonly view: ClusterView;
+  readonly log: Log;
+}
+
+async function openIpam(needs: IpamNeeds): Promise<Ipam> {
+  const { config, hostId, shared, local, kernel, engine, view, log } = needs;
+  return Ipam.open({
+    host: hostId,
+    store: shared,
+    local,
+    ranges: config.ipam.ranges.map(parsePrefix),
+    restMs: config.ipam.restSec * 1000,
+    occupied: async (signal) => {
+      const docker = await engine.networks(signal).catch((err: unknown) => {
+        log.warn({ err }, "docker's networks unknown; a pool is chosen without them");
+        return [];
+      });
+      return [...(await occupiedByHost(kernel)), ...occupiedByDocker(docker)];
+    },
+    nameOf: (id) => view.hosts().find((host) => host.id === id)?.name ?? id,
+    report: (err) => log.warn({ err }, 'address work went wrong; will be repaired'),
+  });
+}
+
+/** What nobody wants may go once this host knows everything that it wants. */
+async function prunedOnceLoaded(view: ClusterView, datapath: Datapath, log: Log): Promise<void> {
+  try {
+    await view.start();
+    const reports = await datapath.reconcile({ prune: true });
+    const changes = reports.filter((r) => r.created + r.changed + r.deleted > 0);
+    log.info(
+      { networks: reports.length, repaired: changes.length },
+      'data path compared with the kernel',
+    );
+  } catch (err) {
+    log.warn({ err }, 'data path not compared with the kernel; will be retried');
+  }
+}
+
+function onAnnounce(state: AnnounceState, log: Log, health: Health): void {
+  if (state.kind === 'announced') log.info('host announced');
+  if (state.kind === 'failed')
+    log.warn({ err: state.error }, 'host not announced; will be retried');
+  health.set('HOST_NOT_ANNOUNCED', state.kind === 'failed' ? state.error : undefined);
+}

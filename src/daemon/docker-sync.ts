@@ -24,8 +24,8 @@ export interface DockerSyncDeps {
   readonly onEndpointGone: (endpoint: EndpointBinding) => Promise<void>;
   /** Docker's name of a network, told on each comparison. */
   readonly onNetworkNamed: (binding: NetworkBinding, name: string) => Promise<void>;
-  /** After the comparison of one network: the endpoints that Docker and weft agree on. */
-  readonly onCompared: (binding: NetworkBinding) => Promise<void>;
+  /** After each whole comparison: the bindings hold what Docker has, and what is too young to judge. */
+  readonly onCompared: () => Promise<void>;
   readonly log: Log;
   readonly clock?: () => number;
 }
@@ -115,10 +115,11 @@ export class DockerSync implements AsyncDisposable {
       if (detail) await this.#compareNetwork(binding, detail);
       else if (this.#goneFor(binding.dockerId)) await this.#deps.onNetworkGone(binding);
     }
+    await this.#deps.onCompared();
   }
 
   async #compareNetwork(binding: NetworkBinding, detail: DockerNetworkDetail): Promise<void> {
-    const { bindings, onNetworkNamed, onEndpointGone, onCompared } = this.#deps;
+    const { bindings, onNetworkNamed, onEndpointGone } = this.#deps;
     this.#missingSince.delete(binding.dockerId);
     await onNetworkNamed(binding, detail.name);
     const live = new Map(detail.endpoints.map((e) => [e.endpointId, e.containerName]));
@@ -127,7 +128,6 @@ export class DockerSync implements AsyncDisposable {
       if (live.has(endpoint.id)) this.#missingSince.delete(endpoint.id);
       else if (this.#goneFor(endpoint.id)) await onEndpointGone(endpoint);
     }
-    await onCompared(binding);
   }
 
   /** True when this was missing at each comparison for the whole grace. */

@@ -47,39 +47,55 @@ export async function readUnderlay(
   return chooseUnderlay({ links: candidates, defaultRoutes, ...wanted });
 }
 
-/** Prefixes that this host routes or asks names of: no pool may overlap them, or containers would lose sight of them. */
-export async function occupiedPrefixes(conn: Connection): Promise<Prefix[]> {
-  const routes = await Promise.all([
+/** Something on this host that no pool may overlap, and what it is, for people. */
+export interface OccupiedPrefix {
+  readonly prefix: Prefix;
+  readonly what: string;
+}
+
+/** What this host routes to, and whom it asks for names: a pool that overlaps would hide it from containers. */
+export async function occupiedByHost(conn: Connection): Promise<OccupiedPrefix[]> {
+  const [links, ...routes] = await Promise.all([
+    dumpLinks(conn),
     dumpRoutes(conn, { family: 4, table: ROUTE_TABLE.MAIN }),
     dumpRoutes(conn, { family: 6, table: ROUTE_TABLE.MAIN }),
   ]);
+  const names = new Map(links.map((link) => [link.ifindex, link.name]));
   const routed = routes
     .flat()
-    .filter((route) => route.type === 'unicast' && prefixLengthOf(route.prefix) > 0)
-    .map((route) => route.prefix)
-    .filter((prefix) => !prefix.startsWith('fe80:'));
-  return [...new Set([...routed, ...(await nameserverPrefixes())])];
+    .filter(({ type, prefix }) => type === 'unicast' && !prefix.startsWith('fe80:'))
+    .filter(({ prefix }) => prefixLengthOf(prefix) > 0)
+    .map(({ prefix, ifindex = 0 }) => ({
+      prefix,
+      what: `route to ${prefix} on ${names.get(ifindex) ?? 'several links'}`,
+    }));
+  return [...routed, ...(await nameservers())];
 }
 
-async function nameserverPrefixes(): Promise<Prefix[]> {
+async function nameservers(): Promise<OccupiedPrefix[]> {
   const text = await readFile('/etc/resolv.conf', 'utf8').catch(() => '');
   return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].flatMap(([, server]) => {
     try {
       const address = parseAddress(server!.replace(/%.*/, ''));
-      return prefixOf(address, bitsOf[familyOf(address)]);
+      const prefix = prefixOf(address, bitsOf[familyOf(address)]);
+      return { prefix, what: `nameserver ${address}` };
     } catch {
       return [];
     }
   });
 }
 
-/** Docker's subnets as prefixes; what is none is left out. */
-export function dockerPrefixes(subnets: readonly string[]): Prefix[] {
-  return subnets.flatMap((subnet) => {
-    try {
-      return parsePrefix(subnet);
-    } catch {
-      return [];
-    }
-  });
+/** The pools of Docker's own networks; what is no prefix is left out. */
+export function occupiedByDocker(
+  networks: readonly { readonly name: string; readonly subnets: readonly string[] }[],
+): OccupiedPrefix[] {
+  return networks.flatMap(({ name, subnets }) =>
+    subnets.flatMap((subnet) => {
+      try {
+        return { prefix: parsePrefix(subnet), what: `Docker network "${name}"` };
+      } catch {
+        return [];
+      }
+    }),
+  );
 }

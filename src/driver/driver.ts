@@ -108,6 +108,16 @@ export class Driver implements NetworkDriver {
     });
   }
 
+  /** Docker's name for a network, told after it was made: one that has none takes it, if no other network has it. */
+  async nameNetwork(dockerId: string, name: string): Promise<void> {
+    if (this.#bindings.network(dockerId)?.network.name !== undefined) return;
+    await this.#mutex.run(dockerId, async () => {
+      const binding = this.#bindings.network(dockerId);
+      if (!binding || !(await this.#membership.name(binding.network.id, name))) return;
+      await this.#bindings.addNetwork({ ...binding, network: { ...binding.network, name } });
+    });
+  }
+
   async createEndpoint(
     request: CreateEndpointRequest,
     { signal }: CallContext,

@@ -57,6 +57,11 @@ export class Membership implements AsyncDisposable {
     }
   }
 
+  /** False when the name is another network's. */
+  async name(networkId: string, name: string): Promise<boolean> {
+    return this.#networks.name(networkId, name);
+  }
+
   /** Follows what other hosts announce on this network; resolves when that is known. */
   async follow(networkId: string): Promise<void> {
     await this.#view.follow(networkId);

@@ -1,0 +1,47 @@
+import { messageOf } from '../util/index.js';
+
+export interface Degradation {
+  readonly code: string;
+  readonly text: string;
+  /** ISO 8601. */
+  readonly since: string;
+}
+
+/** What is wrong at this moment, and since when: the one place that `weft status` reads. */
+export class Health {
+  readonly #degraded = new Map<string, Degradation>();
+  readonly #now: () => Date;
+  #storeReachable = false;
+  #storeSince: Date;
+
+  constructor(now: () => Date = () => new Date()) {
+    this.#now = now;
+    this.#storeSince = now();
+  }
+
+  /** `key`: a code, and what it is about if there may be several. Undefined: it is well. */
+  set(key: string, error: unknown): void {
+    if (error === undefined) {
+      this.#degraded.delete(key);
+      return;
+    }
+    const since = this.#degraded.get(key)?.since ?? this.#now().toISOString();
+    this.#degraded.set(key, { code: key.split(' ')[0]!, text: messageOf(error), since });
+  }
+
+  /** True when this is a turn. */
+  setStore(reachable: boolean): boolean {
+    if (this.#storeReachable === reachable) return false;
+    this.#storeReachable = reachable;
+    this.#storeSince = this.#now();
+    return true;
+  }
+
+  get store(): { readonly reachable: boolean; readonly since: string } {
+    return { reachable: this.#storeReachable, since: this.#storeSince.toISOString() };
+  }
+
+  degraded(): Degradation[] {
+    return [...this.#degraded.values()];
+  }
+}
