@@ -7,4 +7,4 @@ export { type Config, ConfigSchema, ENVIRONMENT, defaultConfig, loadConfig } fro
 export { DaemonError, type DaemonDetail } from './errors.js';
 export { type UpFlags, settingsOf } from './flags.js';
 export { type UnderlayChoice, chooseUnderlay } from './underlay.js';
-export { type DaemonFlags, runDaemon } from './run.js';
+export { runDaemon } from './run.js';

@@ -3,22 +3,14 @@ import { Closer, messageOf } from '../util/index.js';
 import { type Config, loadConfig } from './config.js';
 import { openDaemon } from './daemon.js';
 import { DaemonError } from './errors.js';
+import { type UpFlags, settingsOf } from './flags.js';
 import { createLog } from './log.js';
-
-export interface DaemonFlags {
-  /** A file that must exist. */
-  readonly configFile?: string;
-  /** Settings from the command line, in the shape of the file. */
-  readonly settings: { readonly [key: string]: unknown };
-  /** Print the effective configuration and do nothing else. */
-  readonly printConfig?: boolean;
-}
 
 /** A second signal, or this long after the first, ends the process however much is open. */
 const CLOSE_MS = 10_000;
 
 /** Runs the daemon until SIGTERM or SIGINT. Answers the exit code: 0 after a signal, 1 when it could not start. */
-export async function runDaemon(flags: DaemonFlags): Promise<number> {
+export async function runDaemon(flags: UpFlags): Promise<number> {
   let config: Config;
   try {
     config = readConfig(flags);
@@ -33,12 +25,12 @@ export async function runDaemon(flags: DaemonFlags): Promise<number> {
   return serve(config);
 }
 
-function readConfig({ configFile, settings }: DaemonFlags): Config {
+function readConfig(flags: UpFlags): Config {
   return loadConfig({
     hostName: hostname(),
-    ...(configFile === undefined ? {} : { file: configFile }),
+    ...(flags.config === undefined ? {} : { file: flags.config }),
     environment: process.env,
-    flags: { ...settings },
+    flags: settingsOf(flags),
   });
 }
 
