@@ -35,7 +35,7 @@ function readConfig(flags: UpFlags): Config {
 }
 
 async function serve(config: Config): Promise<number> {
-  const log = createLog(config.log);
+  const log = createLog(config.log).child({ component: 'daemon' });
   const closer = new Closer();
   const stopped = untilSignal();
   try {
