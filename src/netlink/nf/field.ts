@@ -42,14 +42,14 @@ function compare(op: number, value: Uint8Array): Expression {
 }
 
 function lookup(needs: readonly Need[], loads: readonly Expression[]): Lookup {
-  const ask = (data: { set: string; dreg?: number; flags?: number }): Statement => ({
+  const ask = (set: string, flags?: number, dreg?: number): Statement => ({
     needs,
-    expressions: [...loads, { kind: 'lookup', data: { sreg: FIRST, ...data } }],
+    expressions: [...loads, { kind: 'lookup', data: { sreg: FIRST, dreg, set, flags } }],
   });
   return {
-    in: (set) => ask({ set }),
-    notIn: (set) => ask({ set, flags: LOOKUP_INVERTED }),
-    verdictOf: (set) => ask({ set, dreg: VERDICT_REGISTER }),
+    in: (set) => ask(set),
+    notIn: (set) => ask(set, LOOKUP_INVERTED),
+    verdictOf: (map) => ask(map, undefined, VERDICT_REGISTER),
   };
 }
 
