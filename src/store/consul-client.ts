@@ -53,6 +53,7 @@ export class ConsulClient {
   /** Watches have sockets of their own, one each, so that they never keep a call waiting. */
   readonly #waits;
   readonly #underWay = new Set<AbortController>();
+  readonly #listeners = new Set<() => void>();
   #closed = false;
 
   constructor(options: ClientOptions) {
@@ -173,6 +174,12 @@ export class ConsulClient {
     );
   }
 
+  /** Calls `listener` after each call that found Consul away. Returns what ends that. */
+  onAway(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
   assertOpen(): void {
     if (this.#closed) throw this.#closedError();
   }
@@ -212,7 +219,9 @@ export class ConsulClient {
       return await work({ timeout: timeoutMs }, (call) => callNpm(underWay.signal, call));
     } catch (error) {
       underWay.signal.throwIfAborted();
-      throw toStoreError(error, this.#failedCall(right, timeoutMs));
+      const failure = toStoreError(error, this.#failedCall(right, timeoutMs));
+      if (failure.code === 'UNAVAILABLE') for (const listener of this.#listeners) listener();
+      throw failure;
     } finally {
       this.#underWay.delete(underWay);
       signal?.removeEventListener('abort', abort);

@@ -15,15 +15,25 @@ const INTERVAL_MS_PER_CHARACTER = 50e-6;
 /** While Consul is away: soon enough to be back within seconds, seldom enough to cost nothing. */
 const RETRY = { minMs: 100, maxMs: 5_000 };
 
+/**
+ * A consumer that kept us longer than this gets a full read next: had Consul lost its state meanwhile, it would hold a query
+ * for an index that is far in its future.
+ */
+const SLOW_CONSUMER_MS = 500;
+/** A query that waits is left alone for so long by failures of other calls. */
+const TRUSTED_MS = 2_000;
+
 export interface WatchSource {
   list(prefix: string, options: ListOptions): Promise<Listing>;
+  onAway(listener: () => void): () => void;
 }
 
 /**
  * One watch of a prefix: blocking queries, each answered with everything under it.
  *
  * A full and consistent read comes first, after every failure, and after an index that went back; blocking queries follow it.
- * While it waits, nothing of ours runs. Keys are compared one by one, so a reply without a change wakes nobody.
+ * A query that waits hears nothing of a server that hangs or was cut off from the others, so it is given up for a full read
+ * when some other call finds Consul away. Keys are compared one by one: a reply without a change wakes nobody.
  */
 export class PrefixWatch {
   readonly #source: WatchSource;
@@ -55,37 +65,63 @@ export class PrefixWatch {
       const changed = applyListing(this.#entries, listing.entries);
       if (changed.size > 0 || this.#isFirst) {
         this.#isFirst = false;
+        const givenAt = performance.now();
         yield { entries: this.#entries, changed };
+        if (performance.now() - givenAt > SLOW_CONSUMER_MS) this.#index = 0;
       }
       await pause(this.#pace.next(listing.size), signal);
     }
   }
 
-  /** The next listing to believe; undefined after a failure, an index that went back, or an abort. */
+  /** The next listing to believe; undefined: ask again. */
   async #read(): Promise<Listing | undefined> {
     const { signal } = this.#options;
     const waitedOn = this.#index;
+    this.#index = 0;
     try {
-      const waitMs = this.#waitMs * (0.9 + Math.random() * 0.1);
-      const after = waitedOn > 0 ? { after: { index: waitedOn, waitMs } } : {};
-      const listing = await this.#source.list(this.#prefix, { signal, ...after });
+      const listing = waitedOn > 0 ? await this.#wait(waitedOn) : await this.#listAll();
+      if (!listing) return undefined;
       this.#tell(true);
       this.#index = nextIndex(waitedOn, listing.index);
-      if (this.#index === 0) {
-        await pause(this.#retry.nextMs(), signal);
-        return undefined;
-      }
       // Only what waited proves that it works again: a server that answers and then cuts must not be asked in a tight loop.
-      if (waitedOn > 0) this.#retry.reset();
-      return listing;
+      if (waitedOn > 0 && this.#index > 0) this.#retry.reset();
+      if (this.#index > 0) return listing;
     } catch (error) {
       if (signal.aborted) return undefined;
       // Without this a bug of ours would be retried for ever, unseen.
       if (!(error instanceof StoreError)) throw error;
-      this.#index = 0;
       this.#tell(false, error);
-      await pause(this.#retry.nextMs(), signal);
-      return undefined;
+    }
+    await pause(this.#retry.nextMs(), signal);
+    return undefined;
+  }
+
+  async #listAll(): Promise<Listing> {
+    return this.#source.list(this.#prefix, { signal: this.#options.signal });
+  }
+
+  /** A blocking query; undefined when it was given up. */
+  async #wait(index: number): Promise<Listing | undefined> {
+    const { signal } = this.#options;
+    const query = new AbortController();
+    const giveUp = (): void => query.abort();
+    signal.addEventListener('abort', giveUp, { once: true });
+    const begin = performance.now();
+    const unsubscribe = this.#source.onAway(() => {
+      if (performance.now() - begin > TRUSTED_MS) giveUp();
+    });
+    try {
+      const waitMs = this.#waitMs * (0.9 + Math.random() * 0.1);
+      return await this.#source.list(this.#prefix, {
+        signal: query.signal,
+        after: { index, waitMs },
+      });
+    } catch (error) {
+      if (query.signal.aborted && !(error instanceof StoreError)) return undefined;
+      throw error;
+    } finally {
+      unsubscribe();
+      signal.removeEventListener('abort', giveUp);
     }
   }
 
