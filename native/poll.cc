@@ -11,6 +11,7 @@ namespace {
 
 // Datagrams handed over before the loop gets its turn; it comes back as long as there are more.
 constexpr int kBurst = 64;
+constexpr int kDiscardBurst = 4096;
 
 }  // namespace
 
@@ -60,15 +61,21 @@ void Monitor::OnPoll(uv_poll_t* handle, int status, int) {
   self->Stop();
 }
 
+// After an overrun the kernel goes on dropping what comes, without another word, until the queue has been empty. So the
+// rest of the queue is thrown away, and the loss is told when it is empty: whoever observes anew then misses nothing.
 Failure Monitor::Drain() {
-  for (int i = 0; i < kBurst && !stopped_; i++) {
+  for (int i = 0; i < (overrun_ ? kDiscardBurst : kBurst) && !stopped_; i++) {
     Napi::HandleScope scope(env_);
     ssize_t length = Receive(channel_->fd.get(), buffer_.get());
-    if (length == -EAGAIN) break;
+    if (length == -EAGAIN) {
+      if (overrun_) Deliver(nullptr, nullptr);
+      overrun_ = false;
+      break;
+    }
     if (length < 0 && length != -ENOBUFS) return {static_cast<int>(-length), "recvmsg"};
     // A datagram that did not fit is lost like one for which there was no room.
-    bool whole = length >= 0 && static_cast<size_t>(length) <= kDatagramBytes;
-    Deliver(whole ? Copy(static_cast<size_t>(length)) : nullptr, nullptr);
+    if (length < 0 || static_cast<size_t>(length) > kDatagramBytes) overrun_ = true;
+    if (!overrun_) Deliver(Copy(static_cast<size_t>(length)), nullptr);
   }
   return {};
 }

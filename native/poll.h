@@ -34,6 +34,7 @@ class Monitor {
   uv_poll_t handle_{};
   napi_async_cleanup_hook_handle hook_ = nullptr;
   bool stopped_ = false;
+  bool overrun_ = false;
 };
 
 }  // namespace weft

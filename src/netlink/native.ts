@@ -117,8 +117,8 @@ export function closeSocket(socket: NativeSocket): void {
 }
 
 /**
- * Calls `onReadable` with each datagram that arrives, in order, and with undefined where the kernel had to drop some
- * (the reader was too slow: observe everything anew). What it throws is an uncaught exception. After `onError`, which
+ * Calls `onReadable` with each datagram that arrives, in order, and with undefined after the kernel had to drop some
+ * because the reader was too slow: observe everything anew. What it tells after that call it tells in full. What it throws is an uncaught exception. After `onError`, which
  * comes at most once, the monitor is closed. Keeps the event loop alive; at most one per socket (EBUSY).
  */
 export function openMonitor(
