@@ -84,7 +84,10 @@ export function replaceFdb(entry: FdbEntry): Message {
   return message(RTM_NEWNEIGH, NLM_F.CREATE | NLM_F.REPLACE, toMessage(entry), about(entry));
 }
 
-/** Adds one more destination to a MAC: how flood rows come about. Already there is a success. VXLAN only. */
+/**
+ * Adds one more destination to a flood row or multicast MAC of a VXLAN link. Already there is a success. On a unicast MAC
+ * that has an entry the kernel says yes and does nothing.
+ */
 export function appendFdb(entry: FdbEntry): Message {
   return message(RTM_NEWNEIGH, NLM_F.CREATE | NLM_F.APPEND, toMessage(entry), about(entry));
 }
@@ -124,7 +127,13 @@ export function fdbFromMessage(m: NeighborMessage): ObservedFdbEntry | undefined
   };
 }
 
-/** Entries of all links, of one link (its own table and its bridge's), or of one bridge. */
+/**
+ * Entries of all links, of one link (its own table and its bridge's), or of one bridge.
+ *
+ * The kernel goes on by position from one datagram to the next and marks nothing: while somebody deletes from the same
+ * table, rows that did not change may be left out, and while somebody adds, come twice. So take a row that is missing as a
+ * reason to put it there, never as proof that it is not.
+ */
 export async function dumpFdb(
   conn: Connection,
   query: { readonly ifindex?: number; readonly master?: number } = {},

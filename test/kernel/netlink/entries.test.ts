@@ -179,6 +179,21 @@ test('fdb > replace moves a MAC, refuses flood rows; delete takes one destinatio
   ]);
 });
 
+test('fdb > append has no effect on a unicast MAC that has an entry', async (t) => {
+  const host = await testHost(t);
+  const { vxlan0 } = await overlay(host);
+  const row = { ifindex: vxlan0, mac: A, owner: 'self', state: 'permanent' } as const;
+  await host.conn.apply(
+    appendFdb({ ...row, dst: address('10.1.1.2') }),
+    appendFdb({ ...row, dst: address('10.1.1.3') }),
+  );
+  const rows = (await dumpFdb(host.conn, { ifindex: vxlan0 })).filter((e) => e.owner === 'self');
+  t.deepEqual(
+    rows.map((e) => e.dst),
+    [address('10.1.1.2')],
+  );
+});
+
 test('neighbors > are as ip shows them, and carry our mark', async (t) => {
   const host = await testHost(t);
   const { br0, v0 } = await overlay(host);
