@@ -27,7 +27,7 @@ export interface ControlClientOptions {
   readonly timeoutMs?: number;
 }
 
-/** Asks a running daemon. Every call throws DAEMON_UNREACHABLE, DAEMON_REFUSED or DAEMON_UNREADABLE. */
+/** Asks a running daemon. Every call throws a ControlError, whatever goes wrong. */
 export class ControlClient {
   readonly #socketPath: string;
   readonly #timeoutMs: number;
@@ -58,27 +58,27 @@ export class ControlClient {
     const items: Static<T>[] = [];
     let query = '?limit=1000';
     for (;;) {
-      const page = await this.#get(path + query, pageSchema(item));
+      const page = await this.#get(path, pageSchema(item), query);
       items.push(...page.items);
       if (page.next === undefined) return items;
       query = `?limit=1000&after=${encodeURIComponent(page.next)}`;
     }
   }
 
-  async #get<T extends TSchema>(path: string, schema: T): Promise<Static<T>> {
-    const { status, body } = await this.#ask(path);
+  async #get<T extends TSchema>(path: string, schema: T, query = ''): Promise<Static<T>> {
+    const { status, body } = await this.#ask(path + query);
     const value = fromJson(body);
     if (status !== 200) {
       const message = Value.Check(ErrorSchema, value) ? value.error.message : body.slice(0, 200);
       throw new ControlError(
         { code: 'DAEMON_REFUSED', status },
-        `weft answered ${path}: ${message}`,
+        `the daemon answered ${path}: ${message}`,
       );
     }
     if (Value.Check(schema, value)) return value as Static<T>;
     throw new ControlError(
       { code: 'DAEMON_UNREADABLE', path },
-      `weft's answer to ${path} is of another version than this command; upgrade the older of the two`,
+      `the daemon's answer to ${path} is of another version than this command; upgrade the older of the two`,
     );
   }
 
@@ -89,10 +89,15 @@ export class ControlClient {
       return await getOverSocket({ socketPath, path, ...bounds });
     } catch (cause) {
       if (!(cause instanceof SocketError)) throw cause;
-      const detail = { code: 'DAEMON_UNREACHABLE', socket: socketPath } as const;
-      throw new ControlError(detail, `weft is not reachable: ${cause.message}`, { cause });
+      const code = isForbidden(cause) ? 'DAEMON_FORBIDDEN' : 'DAEMON_UNREACHABLE';
+      const message = `no daemon answers: ${cause.message}`;
+      throw new ControlError({ code, socket: socketPath }, message, { cause });
     }
   }
+}
+
+function isForbidden({ detail }: SocketError): boolean {
+  return detail.code === 'SOCKET_UNREACHABLE' && ['EACCES', 'EPERM'].includes(detail.errno);
 }
 
 function fromJson(text: string): unknown {

@@ -1,4 +1,4 @@
-import fastify, { type FastifyInstance } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { claimUnixSocket, messageOf } from '../util/index.js';
 import { type Page, type PageQuery, PageQuerySchema } from './schema.js';
 import type { Source } from './source.js';
@@ -16,7 +16,7 @@ export interface ControlServerOptions {
  * Disposing takes the path away and closes the connections. Throws SOCKET_IN_USE when another process listens there.
  */
 export async function openControlServer(options: ControlServerOptions): Promise<AsyncDisposable> {
-  const app = controlApp(options);
+  const app = await controlApp(options);
   await app.ready();
   try {
     const path = await claimUnixSocket({
@@ -38,7 +38,12 @@ export async function openControlServer(options: ControlServerOptions): Promise<
 }
 
 /** The control API as a Fastify application that nobody listens to yet. */
-export function controlApp({ source, onError }: Omit<ControlServerOptions, 'socketPath'>) {
+export async function controlApp({
+  source,
+  onError,
+}: Omit<ControlServerOptions, 'socketPath'>): Promise<FastifyInstance> {
+  // Here, so that the weft command, which enters this folder for the client, does not load it.
+  const { default: fastify } = await import('fastify');
   const app = fastify({
     logger: false,
     forceCloseConnections: true,

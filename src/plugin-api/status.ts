@@ -28,7 +28,7 @@ const own = {
 
 /**
  * Kind of every code that may come out of a driver. The drivers' folders are above this one, so a test holds their unions
- * against this table; a code that is missing all the same is internal.
+ * against this table. What is not in it is internal: the kernel's errors, which are errno names.
  */
 export const kindOfCode = {
   ...own,

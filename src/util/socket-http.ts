@@ -112,7 +112,7 @@ function describe(socketPath: string, cause: unknown): SocketError {
   const errno = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   const why = unreachable[errno];
   if (why !== undefined) {
-    const detail = { code: 'SOCKET_UNREACHABLE', path: socketPath } as const;
+    const detail = { code: 'SOCKET_UNREACHABLE', path: socketPath, errno } as const;
     return new SocketError(detail, `${socketPath} ${why}`, { cause });
   }
   const detail = { code: 'REPLY_BROKEN', path: socketPath } as const;

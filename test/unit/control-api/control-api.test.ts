@@ -54,7 +54,7 @@ test('control-api > a list longer than a page is read whole, once each, in order
 });
 
 test('control-api > pages end exactly where they should', async (t) => {
-  const app = controlApp({ source: sourceOf({ endpoints: () => manyEndpoints(4) }) });
+  const app = await controlApp({ source: sourceOf({ endpoints: () => manyEndpoints(4) }) });
   const page = async (query: string) => {
     const { items, next } = (await app.inject(`/v1/endpoints${query}`)).json<{
       items: Endpoint[];
@@ -78,7 +78,7 @@ for (const [url, statusCode, code, message] of [
   ['/v2/status', 404, 'NOT_FOUND', 'there is no GET /v2/status'],
 ] as const) {
   test(`control-api > ${url} is ${code}`, async (t) => {
-    const response = await controlApp({ source: sourceOf() }).inject(url);
+    const response = await (await controlApp({ source: sourceOf() })).inject(url);
     t.is(response.statusCode, statusCode);
     t.deepEqual(response.json(), { error: { code, message } });
   });
@@ -87,7 +87,7 @@ for (const [url, statusCode, code, message] of [
 test('control-api > what the source throws reaches the daemon whole and the caller as words', async (t) => {
   const broken = new Error('not yet');
   const heard: unknown[] = [];
-  const app = controlApp({
+  const app = await controlApp({
     source: sourceOf({ status: () => Promise.reject(broken) }),
     onError: (...args) => heard.push(...args),
   });
@@ -101,7 +101,7 @@ test('control-api > the client says that no daemon is there', async (t) => {
   const socketPath = await socketPathFor(t);
   const error = await t.throwsAsync(new ControlClient({ socketPath }).status());
   t.true(hasCode(error, 'DAEMON_UNREACHABLE'));
-  t.is(error.message, `weft is not reachable: ${socketPath} does not exist`);
+  t.is(error.message, `no daemon answers: ${socketPath} does not exist`);
 });
 
 async function fakeDaemon(t: ExecutionContext, listener: RequestListener): Promise<ControlClient> {

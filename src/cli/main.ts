@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+/**
+ * The `weft` command: runs the daemon, and asks a running one.
+ *
+ * Promises: exit codes as `weft --help` lists them; tables for people, JSON for programs; no color unless on a terminal. Does not:
+ * know what the daemon's answers come from, or load the daemon for any command but `weft up`.
+ */
+import { run } from './program.js';
+
+const { stdout, stderr, env } = process;
+
+// `weft network ls | head` is no failure.
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+process.exitCode = await run(process.argv.slice(2), {
+  out: (text) => void stdout.write(text),
+  err: (text) => void stderr.write(text),
+  color: stdout.isTTY && env['NO_COLOR'] === undefined && env['TERM'] !== 'dumb',
+  runDaemon: async (flags) => (await import('../daemon/index.js')).runDaemon(flags),
+});

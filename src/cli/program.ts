@@ -1,0 +1,125 @@
+import { Command, CommanderError, Option } from 'commander';
+import { ControlClient, DEFAULT_CONTROL_SOCKET } from '../control-api/index.js';
+import { VERSION, hasCode, messageOf } from '../util/index.js';
+import { exitCode, exitCodeOf } from './exit-codes.js';
+import type { Io } from './io.js';
+import { endpointLists, endpointTable, hostTable, networkTable } from './lists.js';
+import { statusText } from './status.js';
+import { upCommand } from './up.js';
+
+/** Runs one command line (without node and script); answers the exit code and throws nothing. */
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  let code: number = exitCode.ok;
+  const program = programFor(io, (result) => (code = result));
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Help that was asked for is an answer; help for want of a command is a complaint.
+      return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
+    }
+    io.err(`weft: ${messageOf(error)}\n`);
+    if (hasCode(error, 'DAEMON_UNREACHABLE')) io.err(START_HINT);
+    if (hasCode(error, 'DAEMON_FORBIDDEN')) io.err('Ask as root, with sudo for example.\n');
+    return exitCodeOf(error);
+  }
+}
+
+const START_HINT = `Is the daemon of this host running? Start it with
+  systemctl start weft
+or in the foreground with
+  weft up
+`;
+
+function programFor(io: Io, done: (code: number) => void): Command {
+  const program = new Command('weft')
+    .description('a network across plain Docker hosts')
+    .version(`weft ${VERSION}`)
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the daemon is not reachable.
+
+Example:
+  weft status`,
+    )
+    .addCommand(upCommand(io, done))
+    .addCommand(
+      asking(io, 'status', 'the daemon of this host, and what is wrong with it', {
+        example: 'weft status --json',
+        ask: async (client) => client.status(),
+        show: (status) => statusText(status, io),
+      }),
+    )
+    .addCommand(
+      new Command('network').description('weft networks').addCommand(
+        asking(io, 'ls', 'networks of the cluster', {
+          example: 'weft network ls',
+          ask: async (client) => client.networks(),
+          show: networkTable,
+        }),
+      ),
+    )
+    .addCommand(
+      new Command('endpoint').description('attached containers').addCommand(
+        asking(io, 'ls', 'containers attached to weft networks, on all hosts', {
+          example: "weft endpoint ls --json | jq -r '.[].mac'",
+          ask: endpointLists,
+          show: endpointTable,
+          json: ({ endpoints }) => endpoints,
+        }),
+      ),
+    )
+    .addCommand(
+      new Command('host').description('hosts of the cluster').addCommand(
+        asking(io, 'ls', 'hosts of the cluster', {
+          example: 'weft host ls',
+          ask: async (client) => client.hosts(),
+          show: hostTable,
+        }),
+      ),
+    )
+    .addCommand(
+      new Command('version')
+        .description('version of this command')
+        .action(() => io.out(`weft ${VERSION}\n`)),
+    );
+  return settle(program, io);
+}
+
+interface Asking<T> {
+  readonly example: string;
+  readonly ask: (client: ControlClient) => Promise<T>;
+  readonly show: (answer: T) => string;
+  /** What --json prints, if not the whole answer. */
+  readonly json?: (answer: T) => unknown;
+}
+
+/** A command that asks the daemon and shows what it said. */
+function asking<T>(io: Io, name: string, description: string, what: Asking<T>): Command {
+  const socket = new Option('--control-socket <path>', "the daemon's control socket")
+    .env('WEFT_CONTROL_SOCKET')
+    .default(DEFAULT_CONTROL_SOCKET);
+  return new Command(name)
+    .description(description)
+    .addOption(socket)
+    .option('--json', 'JSON for programs')
+    .addHelpText('after', `\nExample:\n  ${what.example}`)
+    .action(async (options: { readonly controlSocket: string; readonly json?: boolean }) => {
+      const answer = await what.ask(new ControlClient({ socketPath: options.controlSocket }));
+      if (options.json) io.out(`${JSON.stringify(what.json?.(answer) ?? answer, null, 2)}\n`);
+      else io.out(what.show(answer));
+    });
+}
+
+/** Makes every command of the tree write through `io`, throw instead of exit, and refuse what it does not know. */
+function settle(command: Command, io: Io): Command {
+  command
+    .exitOverride()
+    .configureOutput({ writeOut: io.out, writeErr: io.err })
+    .showHelpAfterError('(see --help)')
+    .allowExcessArguments(false);
+  for (const child of command.commands) settle(child, io);
+  return command;
+}
