@@ -136,7 +136,7 @@ export class HostPool implements AsyncDisposable {
     freed.set(address, this.#context.now());
     await this.local.save();
     this.#worker.kick(true);
-    await this.#forAMoment(done, signal);
+    await this.#forAMoment(signal, done);
   }
 
   /** Docker's network exists here now. */
@@ -177,7 +177,7 @@ export class HostPool implements AsyncDisposable {
     }
     await local.save();
     this.#worker.kick(true);
-    await this.#forAMoment(this.#worker.idle(), signal);
+    await this.#forAMoment(signal);
   }
 
   /** The store has lost this host's mark, or never had it. */
@@ -358,10 +358,11 @@ export class HostPool implements AsyncDisposable {
     this.#releasing.delete(address);
   }
 
-  /** Waits for what the worker does, unless it is clear that this takes long. */
-  async #forAMoment(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  /** Waits until the worker has done it all, or this part of it; not when it can't, and not for long. */
+  async #forAMoment(signal: AbortSignal, part?: Promise<void>): Promise<void> {
     if (this.#worker.failing || signal.aborted) return;
     using bound = new Bound(signal, RELEASE_WAIT_MS);
-    await Promise.race([work, once(bound.signal, 'abort')]);
+    const waits = [this.#worker.tried(), once(bound.signal, 'abort')];
+    await Promise.race(part ? [part, ...waits] : waits);
   }
 }

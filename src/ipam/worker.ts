@@ -14,6 +14,7 @@ export class Worker implements AsyncDisposable {
   readonly #backoff: Backoff;
   #running: Promise<void> | undefined;
   #wake: (() => void) | undefined;
+  #watchers: (() => void)[] = [];
   #again = false;
   #failing = false;
 
@@ -41,6 +42,12 @@ export class Worker implements AsyncDisposable {
     await this.#running;
   }
 
+  /** Resolves when nothing is left to do, or a step has failed. */
+  async tried(): Promise<void> {
+    if (!this.#running || this.#wake) return;
+    await new Promise<void>((resolve) => this.#watchers.push(resolve));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#aborter.abort();
     this.#wake?.();
@@ -60,10 +67,18 @@ export class Worker implements AsyncDisposable {
         this.#again = true;
         this.#failing = true;
         this.#options.onError(error);
+        this.#tellWatchers();
         await this.#pause();
       }
     }
     this.#running = undefined;
+    this.#tellWatchers();
+  }
+
+  #tellWatchers(): void {
+    const watchers = this.#watchers;
+    this.#watchers = [];
+    for (const tell of watchers) tell();
   }
 
   async #pause(): Promise<void> {
