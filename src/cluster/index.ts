@@ -13,5 +13,5 @@ export {
 } from './documents.js';
 export { ClusterError, type ClusterDetail } from './errors.js';
 export { type AnnounceState, HostAnnouncer } from './hosts.js';
-export { type NewNetwork, Networks } from './networks.js';
+export { type NetworksOptions, type NewNetwork, type VniRange, Networks } from './networks.js';
 export { ClusterView, type RemoteEndpoint, type RemoteState, type ViewEvents } from './view.js';

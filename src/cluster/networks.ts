@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import type { Entry, Store } from '../store/index.js';
-import { Backoff } from '../util/index.js';
+import type { Entry, Op, Store } from '../store/index.js';
 import { parseVni } from '../net/index.js';
+import { Backoff } from '../util/index.js';
 import {
   type EndpointRecord,
   type NetworkDocument,
@@ -12,19 +12,39 @@ import {
   parseClaim,
   parseNetwork,
 } from './documents.js';
-import { ClusterError } from './errors.js';
+import { ClusterError, invalidName, nameTaken, networkGone, vniTaken } from './errors.js';
+
+export interface VniRange {
+  readonly first: number;
+  /** Inclusive. */
+  readonly last: number;
+}
 
 /** Above what Docker's own overlay uses (it counts up from 4,096), so that both can run on one underlay. */
-const VNI_RANGE = { first: 0x10_00_00, last: 0xff_ff_ff };
+const VNI_RANGE: VniRange = { first: 0x10_00_00, last: 0xff_ff_ff };
 
-/** A host that is closing a network is done in milliseconds; one that is not after this long has died. */
+/** A host that closes a network is done in milliseconds; one that is not after this long has died. */
 const CLOSING_MS = 5000;
+
+/** Waits for a host that closes a network, or repeats what another host was quicker in. */
+const RETRY = { minMs: 10, maxMs: 500 };
 
 export interface NewNetwork {
   readonly name?: string;
   readonly mtu?: number;
   readonly internal: boolean;
   readonly pools: NetworkDocument['pools'];
+}
+
+export interface NetworksOptions {
+  /** New networks get their VNI from here. */
+  readonly vnis?: VniRange;
+  /** Milliseconds since 1970. */
+  readonly clock?: () => number;
+}
+
+export interface WaitOptions {
+  readonly signal: AbortSignal;
 }
 
 interface Found {
@@ -35,18 +55,21 @@ interface Found {
 /**
  * Networks in the shared store, as this host creates, joins and leaves them.
  *
- * A network lives as long as one host has it. The last to leave marks it as closing, looks again, and removes it; a joiner's
- * write rests on the document not having changed, so that of the two only one succeeds.
+ * A network lives exactly as long as one host has it: its creator does from the transaction on that creates it. The last to leave marks it as
+ * closing, looks again, and removes it; a joiner's write rests on the document being unchanged, so that of the two only
+ * one succeeds. A mark that stays for CLOSING_MS was left by a host that died, and is taken over.
  */
 export class Networks {
   readonly #store: Store;
   readonly #hostId: string;
+  readonly #vnis: VniRange;
   readonly #clock: () => number;
 
-  constructor(store: Store, hostId: string, clock: () => number = Date.now) {
+  constructor(store: Store, hostId: string, options: NetworksOptions = {}) {
     this.#store = store;
     this.#hostId = hostId;
-    this.#clock = clock;
+    this.#vnis = options.vnis ?? VNI_RANGE;
+    this.#clock = options.clock ?? Date.now;
   }
 
   async get(id: string): Promise<NetworkDocument | undefined> {
@@ -60,21 +83,42 @@ export class Networks {
     return owner === undefined ? undefined : this.get(owner);
   }
 
-  /** Throws NAME_TAKEN when another network has the name. No host has the network until one joins. */
+  /** Makes a network that this host has, with no endpoints yet. Throws NAME_TAKEN when another network has the name. */
   async create(network: NewNetwork): Promise<NetworkDocument> {
     if (network.name !== undefined) assertName(network.name);
     for (let attempt = 0; attempt < 16; attempt += 1) {
       const document: NetworkDocument = {
         ...network,
         id: randomBytes(6).toString('hex'),
-        vni: parseVni(randomInt(VNI_RANGE.first, VNI_RANGE.last + 1)),
+        vni: parseVni(randomInt(this.#vnis.first, this.#vnis.last + 1)),
         createdBy: this.#hostId,
         createdAt: new Date(this.#clock()).toISOString(),
       };
-      if (await this.#insert(document)) return document;
-      await this.#assertNameFree(network.name);
+      const outcome = await this.#store.transact([
+        ...insert(document),
+        this.#setEndpoints(document.id, [], 0),
+      ]);
+      if (outcome.ok) return document;
+      if (network.name === undefined) continue;
+      const owner = await this.#ownerOf(keys.name(network.name));
+      if (owner !== undefined) throw nameTaken(network.name, owner);
     }
     throw new ClusterError({ code: 'NO_FREE_VNI' }, 'found no free VNI in 16 random attempts');
+  }
+
+  /**
+   * Makes this host have a network that is there; its endpoints stay as they are if it had it already. Waits while another
+   * host closes it; throws NETWORK_GONE when that host removed it.
+   */
+  async join(id: string, { signal }: WaitOptions): Promise<NetworkDocument> {
+    return this.#whileOpen(id, signal, async (found) => {
+      if (!found) throw networkGone(id);
+      const outcome = await this.#store.transact([
+        { op: 'check', key: found.entry.key, ifVersion: found.entry.version },
+        this.#setEndpoints(id, [], 0),
+      ]);
+      return outcome.ok || outcome.index === 1 ? found.document : undefined;
+    });
   }
 
   /**
@@ -85,11 +129,11 @@ export class Networks {
     assertName(name);
     for (;;) {
       const found = await this.#find(id);
-      if (!found) throw gone(id);
+      if (!found) throw networkGone(id);
       if (found.document.name !== undefined) return found.document.name === name;
       const outcome = await this.#store.transact([
         { op: 'set', key: keys.name(name), value: format({ owner: id }), ifVersion: 0 },
-        this.#replace(found, { ...found.document, name }),
+        replace(found, { ...found.document, name }),
       ]);
       if (outcome.ok) return true;
       if (outcome.index === 0) return false;
@@ -98,54 +142,76 @@ export class Networks {
 
   /**
    * Makes known that this host has the network, with these endpoints. A network that the store has lost is put back as
-   * `document` says. Waits while another host is closing it; throws NETWORK_GONE when that host removed it and `restore` is false.
+   * `document` says, without its name if that is another's by now; throws VNI_TAKEN when its VNI is. Waits while another host closes it.
    */
   async publish(
     document: NetworkDocument,
     endpoints: readonly EndpointRecord[],
-    { restore, signal }: { readonly restore: boolean; readonly signal: AbortSignal },
+    { signal }: WaitOptions,
   ): Promise<void> {
-    const { id } = document;
-    const key = keys.endpoints(id, this.#hostId);
-    const value = formatEndpoints({ network: id, host: this.#hostId, endpoints });
-    const backoff = new Backoff({ minMs: 20, maxMs: 500 });
-    const giveUp = this.#clock() + CLOSING_MS;
-    for (;;) {
-      signal.throwIfAborted();
-      const found = await this.#find(id);
-      if (!found && !restore) throw gone(id);
-      if (!found) {
-        const { closing: _, ...lost } = document;
-        if ((await this.#insert(lost)) || (await this.#insertWithoutName(lost))) continue;
-      } else if (!found.document.closing) {
-        const outcome = await this.#store.transact([
-          { op: 'check', key: keys.network(id), ifVersion: found.entry.version },
-          { op: 'set', key, value },
-        ]);
-        if (outcome.ok) return;
-      } else if (this.#clock() > giveUp) {
-        await this.#unmark(found); // whoever was closing it has died
-        continue;
-      }
-      await backoff.wait(signal);
-    }
+    await this.#whileOpen(document.id, signal, async (found) => {
+      if (!found) return this.#restore(document, endpoints);
+      const outcome = await this.#store.transact([
+        { op: 'check', key: found.entry.key, ifVersion: found.entry.version },
+        this.#setEndpoints(document.id, endpoints),
+      ]);
+      return outcome.ok ? true : undefined;
+    });
   }
 
   /** This host has the network no more; when it was the last one, the network goes. Leaving twice is fine. */
-  async leave(id: string): Promise<void> {
+  async leave(id: string, { signal }: WaitOptions): Promise<void> {
     await this.#store.transact([{ op: 'delete', key: keys.endpoints(id, this.#hostId) }]);
-    if (await this.#hasMembers(id)) return;
-    const found = await this.#find(id);
-    if (!found) return;
-    const closing = { host: this.#hostId, since: this.#clock() };
-    const marked = await this.#store.transact([
-      this.#replace(found, { ...found.document, closing }),
-    ]);
-    if (!marked.ok) return; // somebody joined, or is closing it as well
-    const mine = await this.#find(id);
-    if (mine?.document.closing?.host !== this.#hostId) return;
-    if (await this.#hasMembers(id)) await this.#unmark(mine);
-    else await this.#remove(mine);
+    await this.#whileOpen(id, signal, async (found) => {
+      if (!found || (await this.#hasMembers(id))) return true;
+      const marked = await this.#mark(found);
+      if (!marked) return undefined;
+      if (!(await this.#hasMembers(id))) return this.#remove(marked);
+      await this.#unmark(marked);
+      return true;
+    });
+  }
+
+  /** Ids of the networks that this host has, as the store knows it. */
+  async memberships(): Promise<string[]> {
+    const ids: string[] = [];
+    for (const { key } of await this.#store.list(keys.networks)) {
+      const id = key.slice(keys.networks.length);
+      if (await this.#store.get(keys.endpoints(id, this.#hostId))) ids.push(id);
+    }
+    return ids;
+  }
+
+  /**
+   * Repeats `act`, on a document that nobody is closing, until it answers something; it does not when another host was
+   * quicker. A mark of this host was left when it died, one that another host leaves for too long as well: both are taken
+   * off first, which ends what their owner may still have under way.
+   */
+  async #whileOpen<T>(
+    id: string,
+    signal: AbortSignal,
+    act: (found: Found | undefined) => Promise<T | undefined>,
+  ): Promise<T> {
+    const backoff = new Backoff(RETRY);
+    let mark = { version: 0, since: 0 };
+    for (;;) {
+      signal.throwIfAborted();
+      const found = await this.#find(id);
+      const closing = found?.document.closing;
+      if (!found || !closing) {
+        const result = await act(found);
+        if (result !== undefined) return result;
+      } else {
+        const { version } = found.entry;
+        if (mark.version !== version) mark = { version, since: this.#clock() };
+        const isDead = this.#clock() - mark.since > CLOSING_MS;
+        if (isDead || closing.host === this.#hostId) {
+          await this.#unmark(found);
+          continue;
+        }
+      }
+      await backoff.wait(signal);
+    }
   }
 
   async #find(id: string): Promise<Found | undefined> {
@@ -154,74 +220,82 @@ export class Networks {
     return document ? { entry, document } : undefined;
   }
 
-  async #insert(document: NetworkDocument): Promise<boolean> {
-    const claim = format({ owner: document.id });
-    const outcome = await this.#store.transact([
-      { op: 'set', key: keys.network(document.id), value: format(document), ifVersion: 0 },
-      { op: 'set', key: keys.vni(document.vni), value: claim, ifVersion: 0 },
-      ...(document.name === undefined
-        ? []
-        : [{ op: 'set' as const, key: keys.name(document.name), value: claim, ifVersion: 0 }]),
-    ]);
-    return outcome.ok;
-  }
-
-  /** The name went to another network while the store had lost this one: it lives on without. */
-  async #insertWithoutName({ name: _, ...document }: NetworkDocument): Promise<boolean> {
-    return this.#insert(document);
-  }
-
-  async #assertNameFree(name: string | undefined): Promise<void> {
-    if (name === undefined) return;
-    const other = await this.#store.get(keys.name(name));
-    if (!other) return;
-    const network = parseClaim(other.value) ?? 'unknown';
-    throw new ClusterError(
-      { code: 'NAME_TAKEN', name, network },
-      `there is a network "${name}" already`,
-    );
-  }
-
   async #hasMembers(id: string): Promise<boolean> {
     return (await this.#store.list(keys.endpointsOf(id))).length > 0;
   }
 
-  #replace({ entry }: Found, document: NetworkDocument) {
-    return {
-      op: 'set' as const,
-      key: entry.key,
-      value: format(document),
-      ifVersion: entry.version,
-    };
+  async #ownerOf(key: string): Promise<string | undefined> {
+    const claim = await this.#store.get(key);
+    return claim && (parseClaim(claim.value) ?? 'unknown');
+  }
+
+  /** Puts back what is missing of a network, with this host in it. Undefined: look again. */
+  async #restore(
+    { closing: _, name, ...document }: NetworkDocument,
+    endpoints: readonly EndpointRecord[],
+  ): Promise<true | undefined> {
+    const vniOwner = await this.#ownerOf(keys.vni(document.vni));
+    if (vniOwner !== undefined && vniOwner !== document.id) throw vniTaken(document, vniOwner);
+    const nameOwner = name === undefined ? undefined : await this.#ownerOf(keys.name(name));
+    const mayHaveName = name !== undefined && (nameOwner ?? document.id) === document.id;
+    const lost = mayHaveName ? { ...document, name } : document;
+    const there = new Set<string>();
+    if (vniOwner !== undefined) there.add(keys.vni(document.vni));
+    if (nameOwner !== undefined && mayHaveName) there.add(keys.name(name));
+    const outcome = await this.#store.transact([
+      ...insert(lost).filter(({ key }) => !there.has(key)),
+      this.#setEndpoints(document.id, endpoints),
+    ]);
+    return outcome.ok || undefined;
+  }
+
+  #setEndpoints(network: string, endpoints: readonly EndpointRecord[], ifVersion?: number): Op {
+    const key = keys.endpoints(network, this.#hostId);
+    const value = formatEndpoints({ network, host: this.#hostId, endpoints });
+    return { op: 'set', key, value, ...(ifVersion === undefined ? {} : { ifVersion }) };
+  }
+
+  async #mark(found: Found): Promise<Found | undefined> {
+    const closing = { host: this.#hostId, since: Math.round(this.#clock()) };
+    const document = { ...found.document, closing };
+    const outcome = await this.#store.transact([replace(found, document)]);
+    if (!outcome.ok) return undefined;
+    const version = outcome.versions.get(found.entry.key) ?? 0;
+    return { entry: { ...found.entry, version }, document };
   }
 
   async #unmark(found: Found): Promise<void> {
     const { closing: _, ...open } = found.document;
-    await this.#store.transact([this.#replace(found, open)]);
+    await this.#store.transact([replace(found, open)]);
   }
 
-  async #remove({ entry, document }: Found): Promise<void> {
-    await this.#store.transact([
+  async #remove({ entry, document }: Found): Promise<true | undefined> {
+    const outcome = await this.#store.transact([
       { op: 'delete', key: entry.key, ifVersion: entry.version },
       { op: 'delete', key: keys.vni(document.vni) },
       ...(document.name === undefined
         ? []
         : [{ op: 'delete' as const, key: keys.name(document.name) }]),
     ]);
+    return outcome.ok || undefined;
   }
 }
 
-function assertName(name: string): void {
-  if (isNetworkName(name)) return;
-  throw new ClusterError(
-    { code: 'INVALID_NAME', name },
-    `"${name}" can't name a network: use letters, digits, '_', '.' and '-', beginning with a letter or digit`,
-  );
+/** The document and the claims of a network, all of them new. */
+function insert(document: NetworkDocument): Op[] {
+  const claim = format({ owner: document.id });
+  const claims = [keys.vni(document.vni)];
+  if (document.name !== undefined) claims.push(keys.name(document.name));
+  return [
+    { op: 'set', key: keys.network(document.id), value: format(document), ifVersion: 0 },
+    ...claims.map((key): Op => ({ op: 'set', key, value: claim, ifVersion: 0 })),
+  ];
 }
 
-function gone(network: string): ClusterError {
-  return new ClusterError(
-    { code: 'NETWORK_GONE', network },
-    `network ${network} is gone from the store`,
-  );
+function replace({ entry }: Found, document: NetworkDocument): Op {
+  return { op: 'set', key: entry.key, value: format(document), ifVersion: entry.version };
+}
+
+function assertName(name: string): void {
+  if (!isNetworkName(name)) throw invalidName(name);
 }

@@ -39,20 +39,19 @@ export class Membership implements AsyncDisposable {
     this.#publisher = new Publisher(async (networkId) => this.#settle(networkId), onError);
   }
 
-  /** The network of that name if there is one and it fits, else a new one. Throws NETWORK_MISMATCH. */
+  /** The network of that name if there is one and it fits, else a new one; this host has it from then on. Throws NETWORK_MISMATCH. */
   async findOrCreate(wanted: NewNetwork): Promise<NetworkDocument> {
     for (let attempt = 0; ; attempt += 1) {
       const found =
         wanted.name === undefined ? undefined : await this.#networks.findByName(wanted.name);
-      if (found && !found.closing) {
-        assertSame(found, wanted);
-        return found;
-      }
+      if (found) assertSame(found, wanted);
       try {
-        return await this.#networks.create(wanted);
+        if (!found) return await this.#networks.create(wanted);
+        return await this.#networks.join(found.id, { signal: this.#aborter.signal });
       } catch (error) {
-        // Another host was quicker, or is just removing the old one.
-        if (!hasCode(error, 'NAME_TAKEN') || attempt >= 5) throw error;
+        // Another host was quicker: with a network of the name, or in removing the one there was.
+        const again = hasCode(error, 'NAME_TAKEN') || hasCode(error, 'NETWORK_GONE');
+        if (!again || attempt >= 5) throw error;
       }
     }
   }
@@ -93,13 +92,12 @@ export class Membership implements AsyncDisposable {
   async #settle(networkId: string): Promise<void> {
     const binding = this.#bindings.byNetworkId(networkId);
     if (!binding) {
-      await this.#networks.leave(networkId);
+      await this.#networks.leave(networkId, { signal: this.#aborter.signal });
       await this.#bindings.forgetLeft(networkId);
       return;
     }
     const endpoints: EndpointRecord[] = this.#bindings.endpoints(binding.dockerId);
     await this.#networks.publish(binding.network, endpoints, {
-      restore: true,
       signal: this.#aborter.signal,
     });
   }

@@ -30,6 +30,11 @@ export class Backoff {
 
   /** Waits the next step. Rejects with the signal's reason when aborted. */
   async wait(signal: AbortSignal): Promise<void> {
-    await delay(this.nextMs(), undefined, { signal });
+    try {
+      await delay(this.nextMs(), undefined, { signal });
+    } catch (error) {
+      signal.throwIfAborted(); // the timer wraps the reason
+      throw error;
+    }
   }
 }
