@@ -130,7 +130,8 @@ function plain(this: Fields, field: string, value: unknown): unknown {
 
 /** Text that is the same for two expressions that do the same, one as we send it, one as the kernel dumps it. */
 export function fingerprint(e: Expression): string {
-  const said = (e.data ?? {}) as Fields;
+  const given = Object.entries(e.data ?? {}).filter(([, value]) => value !== undefined);
+  const said: Fields = Object.fromEntries(given);
   const fields = Object.entries(asDumped[e.kind]?.(said) ?? said);
   fields.sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify(

@@ -56,7 +56,7 @@ export interface SetForm {
 
 export interface ElementForm {
   readonly key: Uint8Array;
-  readonly verdict: { readonly code: number; readonly chain?: string | undefined } | undefined;
+  readonly verdict: { readonly code: number; readonly chain: string | undefined } | undefined;
   readonly comment: string | undefined;
 }
 
@@ -78,7 +78,7 @@ function chainForm(family: NfFamily, chain: ChainSpec): ChainForm {
 }
 
 function verdictForm(verdict: Verdict): ElementForm['verdict'] {
-  if (typeof verdict === 'string') return { code: VERDICT[verdict] };
+  if (typeof verdict === 'string') return { code: VERDICT[verdict], chain: undefined };
   if ('jump' in verdict) return { code: VERDICT.jump, chain: verdict.jump };
   return { code: VERDICT.goto, chain: verdict.goto };
 }

@@ -31,7 +31,10 @@ export interface BaseChain {
   readonly priority: number;
   /** What becomes of a packet that no rule decides; default: accept. */
   readonly policy?: 'accept' | 'drop' | undefined;
-  /** Names of links, for ingress only. The kernel forgets a link that goes, and in family netdev the chain with the last. */
+  /**
+   * Names of links, for ingress only. From Linux 6.16 on a link may come and go; before, a name without a link is ENOENT,
+   * and the chain goes with its last link.
+   */
   readonly devices?: readonly string[] | undefined;
 }
 
