@@ -87,8 +87,12 @@ function wordsFor(thrown: unknown, failure: ClientFailure, call: FailedCall): st
   if (failure.isCodec === true) return 'answered with something that is not JSON';
   const message = typeof failure.message === 'string' ? failure.message : String(thrown);
   if (thrown instanceof UnreadableReply) return `answered with ${message}`;
-  const words = typeof failure.code === 'string' ? networkWords[failure.code] : undefined;
-  return words ?? `failed: ${message}`;
+  const code = typeof failure.code === 'string' ? failure.code : '';
+  if (/^ERR_SSL_.*_ALERT_.*(?:CERTIFICATE|UNKNOWN_CA)/u.test(code)) {
+    return 'wants a client certificate that it trusts; set its cert and key';
+  }
+  if (code.startsWith('ERR_SSL_')) return `would not speak TLS with us: ${message}`;
+  return networkWords[code] ?? `failed: ${message}`;
 }
 
 function plainCause(failure: ClientFailure): Error {

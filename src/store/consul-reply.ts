@@ -32,7 +32,10 @@ export function readListing(reply: Reply, prefix: string): Listing {
   // Consul orders octets, we order UTF-16; for nearly all keys that is the same, and the sort then a single pass.
   entries.sort((a, b) => (a.key < b.key ? -1 : 1));
   let size = 0;
-  for (const entry of entries) size += entry.key.length + entry.value.length;
+  for (const [i, { key, value }] of entries.entries()) {
+    if (entries[i - 1]?.key === key) throw new UnreadableReply(`${key} twice`);
+    size += key.length + value.length;
+  }
   return { entries, index, size };
 }
 

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -13,12 +14,11 @@ export interface ConsulServerOptions {
   readonly name?: string;
   /** Merged over the configuration file. */
   readonly config?: Readonly<Record<string, unknown>>;
-  /** How its HTTP API is spoken to. */
-  readonly scheme?: 'http' | 'https';
 }
 
 interface Ports {
   readonly http: number;
+  readonly https: number;
   readonly server: number;
   readonly serf_lan: number;
   readonly serf_wan: number;
@@ -31,36 +31,32 @@ interface Ports {
 export class ConsulServer implements AsyncDisposable {
   readonly ports: Ports;
   readonly address: string;
+  /** Answers when the configuration has a certificate. */
+  readonly httpsAddress: string;
   readonly #dir: string;
   #process: ChildProcess | undefined;
 
-  private constructor(dir: string, ports: Ports, scheme: string) {
+  private constructor(dir: string, ports: Ports) {
     this.#dir = dir;
     this.ports = ports;
-    this.address = `${scheme}://127.0.0.1:${ports.http}`;
+    this.address = `http://127.0.0.1:${ports.http}`;
+    this.httpsAddress = `https://127.0.0.1:${ports.https}`;
   }
 
   /** Starts one, not waiting for a leader. */
   static async start(options: ConsulServerOptions = {}): Promise<ConsulServer> {
-    const { name = 'server', config = {}, scheme = 'http' } = options;
-    const [http = 0, server = 0, serf_lan = 0, serf_wan = 0] = await freePorts(4);
-    const ports = { http, server, serf_lan, serf_wan };
+    const { name = 'server', config = {} } = options;
+    const [http = 0, https = 0, server = 0, serf_lan = 0, serf_wan = 0] = await freePorts(5);
+    const ports = { http, https, server, serf_lan, serf_wan };
     const dir = await mkdtemp(join(tmpdir(), 'weft-consul-'));
-    const started = new ConsulServer(dir, ports, scheme);
-    const { http: httpPort, ...others } = ports;
+    const started = new ConsulServer(dir, ports);
     const file = {
       node_name: name,
       server: true,
       bind_addr: '127.0.0.1',
       client_addr: '127.0.0.1',
       data_dir: join(dir, 'data'),
-      ports: {
-        ...others,
-        [scheme]: httpPort,
-        dns: -1,
-        grpc: -1,
-        ...(scheme === 'http' ? {} : { http: -1 }),
-      },
+      ports: { ...ports, https: 'cert_file' in config ? https : -1, dns: -1, grpc: -1 },
       performance: { raft_multiplier: 1 },
       skip_leave_on_interrupt: true,
       disable_update_check: true,
@@ -117,6 +113,13 @@ export class ConsulServer implements AsyncDisposable {
     } catch {
       return '';
     }
+  }
+
+  /** How many servers it believes to have failed. */
+  async failedMembers(): Promise<number> {
+    const members: unknown = await (await fetch(`${this.address}/v1/agent/members`)).json();
+    const SERF_FAILED = 4;
+    return (members as { Status: number }[]).filter(({ Status }) => Status === SERF_FAILED).length;
   }
 
   /** Resolves when it can read and write. */
@@ -201,17 +204,25 @@ export async function until(
   }
 }
 
+/** Below the range the kernel takes ports of outgoing connections from, so that a server finds its own again. */
 async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
   const ports: number[] = [];
-  for (const server of servers) {
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    ports.push((server.address() as { port: number }).port);
-  }
-  for (const server of servers) {
-    server.close();
-    await once(server, 'close');
+  while (ports.length < count) {
+    const port = randomInt(15_000, 32_000);
+    if (!ports.includes(port) && (await isFree(port))) ports.push(port);
   }
   return ports;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+  } catch {
+    return false;
+  }
+  server.close();
+  await once(server, 'close');
+  return true;
 }
