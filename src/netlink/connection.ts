@@ -67,7 +67,7 @@ export interface RequestOptions {
   readonly whole?: boolean;
 }
 
-/** Bounds of one datagram. Acks come to about 100 octets each, and count some 800 against the receive buffer of 208 KiB. */
+/** Bounds of one datagram: a longer one is no faster, and holds a thread of the pool and the queue here for longer. */
 const MAX_BATCH_MESSAGES = 64;
 const MAX_BATCH_OCTETS = 32 * 1024;
 /** Each attempt is a whole dump; on a host that changes all the time a dump of thousands may need several. */

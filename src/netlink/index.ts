@@ -3,8 +3,9 @@
  *
  * Promises: values in, values out; nobody above sees an attribute. Builders (`newLink`, `replaceFdb`) are pure and make
  * one message each, so that callers send many in one request and judge each outcome themselves; nothing here takes
- * EEXIST or ENOENT for success. Errors are NetlinkError with the errno's name, the kernel's own words and the attribute it
- * pointed at. A dump is whole, or asked for again, as far as the kernel tells (see Connection.dump). The event loop never
+ * EEXIST or ENOENT for success. What the kernel refuses is a NetlinkError with the errno's name, the kernel's own words
+ * and the attribute it pointed at; functions that open or make a namespace or socket throw Node's kind of Error, with
+ * `code`. A dump is whole, or asked for again, as far as the kernel tells (see Connection.dump). The event loop never
  * waits for the kernel. What is opened is closed by who opened it.
  *
  * Does not: know what weft wants, keep state, retry changes, log.

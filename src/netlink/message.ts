@@ -151,7 +151,7 @@ export function readAck(m: Received): Ack {
   // struct nlmsgerr: the errno, then the header of the request, then its payload unless capped.
   let head = isDone ? 4 : 4 + HEADER;
   if (length < head) throw malformed({ table: 'nlmsgerr', offset: at }, `${length} octets`);
-  const errno = -from.readInt32LE(at);
+  const errno = Math.abs(from.readInt32LE(at));
   if ((m.flags & NLM_F.ACK_TLVS) === 0) return { errno };
   if (!isDone && (m.flags & NLM_F.CAPPED) === 0) {
     head += Math.max(0, align4(from.readUInt32LE(at + 4)) - HEADER);

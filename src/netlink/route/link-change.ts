@@ -41,8 +41,6 @@ export interface LinkSpec extends LinkBasics {
     | VethSpec;
   /** Ifindex of a bridge in the link's namespace. */
   readonly master?: number | undefined;
-  /** Namespace, by its number in the connection's, that holds the underlay of a VXLAN link; default: the connection's own. */
-  readonly linkNetnsId?: number | undefined;
 }
 
 export interface LinkChanges {
@@ -94,8 +92,8 @@ function infoOf(kind: LinkSpec['kind']): OwnInfo {
 /** Makes a link, both ends of a veth at once. EEXIST when the name is taken, or for VXLAN the VNI and port. */
 export function newLink(spec: LinkSpec): Message {
   const { head, attrs } = basics(spec);
-  const { kind, master, linkNetnsId } = spec;
-  const value = { head, attrs: { ...attrs, master, linkNetnsId, linkInfo: { own: infoOf(kind) } } };
+  const { kind, master } = spec;
+  const value = { head, attrs: { ...attrs, master, linkInfo: { own: infoOf(kind) } } };
   return message(RTM_NEWLINK, NLM_F.CREATE | NLM_F.EXCL, value, aboutLink(spec.name));
 }
 

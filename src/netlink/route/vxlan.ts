@@ -15,11 +15,11 @@ import {
 import { address } from '../domain.js';
 import { struct } from '../struct.js';
 
-/** True goes out as an empty attribute, which is what the kernel takes; it answers with a u8. */
+/** The kernel takes an empty attribute for true and answers with a u8; it refuses a false, which is to leave it out. */
 const flagIn: Codec<boolean> = {
   name: 'flag or u8',
-  size: () => 0,
-  write: (_out, at) => at,
+  size: (value) => (value ? 0 : 1),
+  write: (_out, at, value) => (value ? at : at + 1),
   read(from, at, length) {
     if (length === 0) return true;
     expectLength('flag or u8', 1, at, length);

@@ -27,7 +27,12 @@ export function fakeSocket(
   };
 }
 
-function datagram(type: number, flags: number, sequence: number, payload: Uint8Array): Buffer {
+export function datagram(
+  type: number,
+  flags: number,
+  sequence: number,
+  payload: Uint8Array,
+): Buffer {
   const out = Buffer.alloc(16 + ((payload.length + 3) & ~3));
   out.writeUInt32LE(16 + payload.length, 0);
   out.writeUInt16LE(type, 4);
