@@ -21,9 +21,8 @@ test('native > the addon loads in a thread and again in its workers, and outlive
   })`;
   for (const round of [1, 2]) {
     const worker = new Worker(code, { eval: true });
-    const [ino] = (await once(worker, 'message')) as [bigint];
+    const [[ino]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
     t.is(ino, expected, `round ${round}`);
-    await once(worker, 'exit');
     t.is(ownNetns(), expected, `round ${round}`);
   }
 });
