@@ -65,6 +65,9 @@ export class Driver implements NetworkDriver {
       await this.#datapath.ensureNetwork(this.#specOf(binding.network));
       for (const endpoint of this.#bindings.endpoints(binding.dockerId)) {
         await this.#datapath.ensureEndpoint(binding.network.id, localEndpoint(endpoint));
+        for (const { poolId, address } of endpoint.addresses) {
+          await this.#deps.addresses.attach(poolId, address, endpoint.id);
+        }
       }
       void this.#membership.follow(binding.network.id);
       this.#membership.publishLater(binding.network.id);

@@ -43,6 +43,8 @@ export interface Situation {
   readonly occupied: readonly Occupied[];
   /** By pool id. */
   readonly open: ReadonlyMap<string, OpenGrants>;
+  /** True when endpoints on this host use addresses of the pool. */
+  readonly inUse: (id: string) => boolean;
   /** What pools are chosen from. */
   readonly ranges: readonly Prefix[];
   readonly nameOf: (host: string) => string;
@@ -104,6 +106,7 @@ function decideNamed(wish: Wish & { readonly prefix: Prefix }, situation: Situat
   if (exact && network === exact.network && exact.createdBy === host) {
     // Nobody but its creator can have a pool without a name, and Docker has no such network here.
     if ((open.get(exact.id)?.ageMs ?? Infinity) < IN_FLIGHT_MS) throw beingCreated(prefix);
+    if (situation.inUse(exact.id)) throw overlap(prefix, exact, situation);
     return { kind: 'retire', pool: exact };
   }
   const bounds = rangeOf(prefix);

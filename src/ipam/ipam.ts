@@ -38,7 +38,7 @@ export interface IpamOptions {
   readonly occupied: (signal: AbortSignal) => Promise<readonly Occupied[]>;
   /** How long a freed address rests before it is chosen again. Default 60 s: longer than neighbors trust an address. */
   readonly restMs?: number;
-  /** How long a call waits for a store that does not answer. Default 5 s: a leader election, and well inside a call. */
+  /** How long a call waits for a store that does not answer. Default 8 s: most leader elections, and inside a plugin call's 10 s. */
   readonly patienceMs?: number;
   /** A host's name for people, from its id. */
   readonly nameOf?: (host: string) => string;
@@ -66,6 +66,9 @@ export interface ReclaimReport extends Reclaimed {
 /** How long after RequestPool an explicit address can be an aux address: CreateNetwork follows within seconds. */
 const AUX_WINDOW_MS = OPEN_GRANT_MS;
 
+/** How often everything is read from the store to compare, whether or not anything seems wrong. */
+const THOROUGH_MS = 600_000;
+
 /** One at a time: calls about which pools there are. */
 const POOLS = 'pools';
 
@@ -86,6 +89,7 @@ export class Ipam implements IpamDriver, AsyncDisposable {
   readonly #mutex = new KeyedMutex();
   readonly #aborter = new AbortController();
   #answering: Promise<void> = Promise.resolve();
+  #comparedAt = -Infinity;
 
   private constructor(options: IpamOptions) {
     const { host, store, local, ranges, occupied } = options;
@@ -96,7 +100,7 @@ export class Ipam implements IpamDriver, AsyncDisposable {
       now: options.now ?? Date.now,
       random: options.random ?? Math.random,
       restMs: options.restMs ?? 60_000,
-      patienceMs: options.patienceMs ?? 5000,
+      patienceMs: options.patienceMs ?? 8000,
       nameOf: options.nameOf ?? ((id) => id),
       report: options.report ?? (() => undefined),
     };
@@ -120,7 +124,8 @@ export class Ipam implements IpamDriver, AsyncDisposable {
     const wish = parseWish(request);
     const grant = randomBytes(4).toString('hex');
     return this.#mutex.run(POOLS, async () => {
-      const granted = await this.#poolStore.request(wish, grant, () => this.#openGrants(), signal);
+      const here = { open: () => this.#openGrants(), inUse: (id: string) => this.#isInUse(id) };
+      const granted = await this.#poolStore.request(wish, grant, here, signal);
       await this.#keep(granted);
       return { poolId: `${granted.pool.id}~${grant}`, prefix: granted.pool.prefix };
     });
@@ -238,12 +243,10 @@ export class Ipam implements IpamDriver, AsyncDisposable {
     options: ReclaimOptions,
   ): Promise<ReclaimReport> {
     const { signal, olderThanMs } = options;
-    const cutoff = this.#context.now() - olderThanMs;
-    const marks = await this.#poolStore.ofHost(this.#context.host, signal);
-    for (const id of marks.keys()) {
-      if (!(await this.#find(id, signal)))
-        await this.#poolStore.leave(id, this.#context.host, signal);
-    }
+    const now = this.#context.now();
+    const cutoff = now - olderThanMs;
+    const thorough = now - this.#comparedAt >= THOROUGH_MS;
+    const marks = thorough ? await this.#compareMarks(signal) : undefined;
     const report = { freed: [] as Address[], adopted: [] as Address[], conflicts: [] as Address[] };
     const pools: Prefix[] = [];
     for (const pool of this.#pools.values()) {
@@ -255,14 +258,25 @@ export class Ipam implements IpamDriver, AsyncDisposable {
         if (young.length === 0) pools.push(document.prefix);
         await pool.dropGrants(Object.fromEntries(young), signal);
       } else if (addresses) {
-        if (!marks.has(id)) pool.publishAgain();
-        const done = await reclaimAddresses(pool, addresses, options);
+        if (marks && !marks.has(id)) pool.publishAgain();
+        const done = await reclaimAddresses(pool, addresses, { ...options, thorough });
         report.freed.push(...done.freed);
         report.adopted.push(...done.adopted);
         report.conflicts.push(...done.conflicts);
       }
     }
+    if (thorough) this.#comparedAt = now;
     return { ...report, pools };
+  }
+
+  /** The pools that this host has by the store; those that it has forgotten itself are remembered, or given up. */
+  async #compareMarks(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    const marks = await this.#poolStore.ofHost(this.#context.host, signal);
+    for (const id of marks.keys()) {
+      const found = await this.#find(id, signal);
+      if (!found) await this.#poolStore.leave(id, this.#context.host, signal);
+    }
+    return new Set(marks.keys());
   }
 
   /** This host's part in a pool; from the store when the disk has forgotten it. */
@@ -336,6 +350,10 @@ export class Ipam implements IpamDriver, AsyncDisposable {
       if (young.length > 0) open.set(id, { count: young.length, ageMs: Math.min(...young) });
     }
     return open;
+  }
+
+  #isInUse(id: string): boolean {
+    return (this.#attached.get(id)?.size ?? 0) > 0;
   }
 
   #attachedTo(id: string): Map<Address, string> {

@@ -27,6 +27,13 @@ export interface PoolsOptions {
   readonly occupied: (signal: AbortSignal) => Promise<readonly Occupied[]>;
 }
 
+/** What this host's memory has of its pools. */
+export interface Here {
+  readonly open: () => ReadonlyMap<string, OpenGrants>;
+  /** True when endpoints on this host use addresses of the pool. */
+  readonly inUse: (id: string) => boolean;
+}
+
 export interface Grant {
   readonly pool: Pool;
   readonly host: PoolHost;
@@ -54,12 +61,7 @@ export class Pools {
   }
 
   /** Creates or joins what Docker asks for, under a grant with this id. */
-  async request(
-    wish: Wish,
-    grant: string,
-    open: () => ReadonlyMap<string, OpenGrants>,
-    signal: AbortSignal,
-  ): Promise<Grant> {
+  async request(wish: Wish, grant: string, here: Here, signal: AbortSignal): Promise<Grant> {
     const occupied = await this.#options.occupied(signal);
     const what = { what: 'give Docker an address pool', key: keys.poolsGuard, signal };
     let tried: string | undefined;
@@ -73,7 +75,8 @@ export class Pools {
         host: this.#context.host,
         pools: found.map(({ pool }) => pool),
         occupied,
-        open: open(),
+        open: here.open(),
+        inUse: here.inUse,
         ranges: await this.#ranges(wish, bounded),
         nameOf: this.#context.nameOf,
       });

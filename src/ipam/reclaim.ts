@@ -17,17 +17,29 @@ export interface Reclaimed {
   readonly conflicts: readonly Address[];
 }
 
-/** Makes the store agree with what is live on this host, and gives up blocks that this host has no use for. */
+const NOTHING: Reclaimed = { freed: [], adopted: [], conflicts: [] };
+
+/**
+ * Makes the store agree with what is live on this host, and gives up blocks that this host has no use for.
+ *
+ * Docker's events ask for this all the time: unless `thorough`, the store is asked only when what this host remembers of it
+ * does not agree.
+ */
 export async function reclaimAddresses(
   pool: HostPool,
   live: ReadonlySet<Address>,
-  { olderThanMs, signal }: ReclaimOptions,
+  { olderThanMs, signal, thorough }: ReclaimOptions & { readonly thorough: boolean },
 ): Promise<Reclaimed> {
   const { share, local } = pool;
   const { context, table, layout } = share;
   const cutoff = context.now() - olderThanMs;
   const stale = (address: Address, since: number): boolean =>
     since <= cutoff && !live.has(address) && !share.attached.has(address);
+  const ours = [...share.mine, ...local.held];
+  const agrees =
+    !ours.some(([address, since]) => stale(address, since)) &&
+    [...live].every((address) => share.mine.has(address) || local.held.has(address));
+  if (agrees && !thorough) return NOTHING;
   for (const [address, since] of local.held) {
     if (stale(address, since)) local.freed.set(address, context.now());
   }

@@ -27,8 +27,8 @@ export class Share {
   readonly attached: ReadonlyMap<Address, string>;
   /** An outage hid whether the store gave us these; nobody got them. */
   readonly uncertain = new Set<Address>();
-  /** Ours as far as the store has told; nobody else can take these from us. */
-  readonly #mine = new Set<Address>();
+  /** Ours and since when, as far as the store has told; nobody else can take these from us. */
+  readonly mine = new Map<Address, number>();
   /** Released, and on their way to the store; the store may have freed them already. */
   readonly #leaving = new Set<Address>();
   readonly #onFreed: (address: Address) => void;
@@ -62,7 +62,7 @@ export class Share {
   isReusable(address: Address): boolean {
     return (
       this.local.freed.has(address) &&
-      this.#mine.has(address) &&
+      this.mine.has(address) &&
       !this.#leaving.has(address) &&
       !this.attached.has(address)
     );
@@ -125,7 +125,7 @@ export class Share {
       if (owner === this.context.host) bases.add(base);
     }
     let changed = false;
-    this.#mine.clear();
+    this.mine.clear();
     for (const [base, block] of this.table.known()) this.#noteMine(base, block);
     for (const base of bases) {
       const block = this.table.get(base);
@@ -207,8 +207,9 @@ export class Share {
 
   #noteMine(base: Address, { taken }: Block): void {
     for (const address of this.layout.members(base)) {
-      if (taken.get(address)?.host === this.context.host) this.#mine.add(address);
-      else this.#mine.delete(address);
+      const holder = taken.get(address);
+      if (holder?.host === this.context.host) this.mine.set(address, holder.since);
+      else this.mine.delete(address);
     }
   }
 
