@@ -108,25 +108,27 @@ test('ipam on consul > D5: eight hosts allocate while the leader is killed, and 
   for (const worker of workers) worker.tell({ kind: 'run' });
 
   for (let round = 0; round < 3; round += 1) {
-    await progress(books, 200);
+    await progress(books, 100);
     const leader = await cluster.leader();
     await leader.kill();
     await progress(books, 50);
-    const victim = workers[round]!;
-    await victim.kill();
+    if (round === 1) {
+      const [victim] = workers;
+      await victim!.kill();
+      await victim!.start();
+      victim!.tell({ kind: 'run' });
+    }
     await leader.run();
     await leader.ready();
-    await victim.start();
-    victim.tell({ kind: 'run' });
   }
-  await progress(books, 200);
+  await progress(books, 100);
   for (const worker of workers) worker.tell({ kind: 'stop' });
   for (const worker of workers) await worker.heard('stopped');
   t.deepEqual(books.problems, []);
   t.log(`${books.grants} grants, ${books.missed.length} refused while the store was away or full`);
 
   await using store = new ConsulStore({ address: cluster.servers[0]!.address });
-  t.deepEqual(await taken(store), new Map([...books.holders].sort()), 'nothing is lost');
+  t.deepEqual(await taken(store), lines(books.holders), 'nothing is lost');
 
   for (const worker of workers) worker.tell({ kind: 'fill' });
   for (const worker of workers) await worker.heard('full');
@@ -141,12 +143,16 @@ async function progress(books: Books, grants: number): Promise<void> {
   await delay(0);
 }
 
-/** Address and host, as the store has them. */
-async function taken(store: ConsulStore): Promise<Map<string, string>> {
+/** "address host" for each address that the store has as taken. */
+async function taken(store: ConsulStore): Promise<string[]> {
   const blocks = await store.list('blocks/');
   const pairs = blocks.flatMap(({ value }) => {
     const block = JSON.parse(value) as { taken: Record<string, { host: string }> };
     return Object.entries(block.taken).map(([a, { host }]): [string, string] => [a, host]);
   });
-  return new Map(pairs.sort());
+  return lines(pairs);
+}
+
+function lines(pairs: Iterable<readonly [string, string]>): string[] {
+  return Array.from(pairs, ([address, host]) => `${address} ${host}`).toSorted();
 }
