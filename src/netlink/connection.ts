@@ -101,16 +101,17 @@ export class Connection implements AsyncDisposable {
 
   /**
    * Sends messages, as many in one datagram as fit, and answers one outcome each, in order. The kernel carries them out one
-   * by one: a refusal does not stop those behind it. Throws UNENCODABLE before anything is sent, NO_REPLY and the socket's
-   * own errors when it is not known what was done.
+   * by one: a refusal does not stop those behind it. NO_REPLY is an outcome, too: nobody knows what was done. Throws
+   * UNENCODABLE before anything is sent, and the socket's own errors (ENOBUFS: acks were lost), with which nobody knows
+   * what was done either.
    */
   async request(messages: readonly Message[], options: RequestOptions = {}): Promise<Outcome[]> {
     const batches = options.whole === true ? [messages] : inBatches(messages);
     return this.#alone(async () => {
+      const encoded = batches.map((batch) => ({ batch, sent: this.#encode(batch) }));
       const outcomes: Outcome[] = [];
-      for (const batch of batches) {
-        const { sent, received } = await this.#exchange(batch);
-        outcomes.push(...outcomesOf(batch, sent, received));
+      for (const { batch, sent } of encoded) {
+        outcomes.push(...outcomesOf(batch, sent, await this.#exchange(sent, batch)));
       }
       return outcomes;
     });
@@ -124,7 +125,8 @@ export class Connection implements AsyncDisposable {
 
   /** Sends one question and answers the one reply. Throws what the kernel refuses (ENODEV, ESRCH), NO_REPLY for none. */
   async get<T>(question: Message, reply: MessageType<T>): Promise<T> {
-    const { sent, received } = await this.#alone(async () => this.#exchange([question]));
+    const sent = this.#encode([question]);
+    const received = await this.#alone(async () => this.#exchange(sent, [question]));
     const refused = outcomesOf([question], sent, received)[0];
     if (refused !== undefined) throw refused;
     const found = received.find((m) => m.type === reply.type);
@@ -136,7 +138,7 @@ export class Connection implements AsyncDisposable {
    * Answers every reply to a dump. A dump that the kernel marks as interrupted by changes (NLM_F_DUMP_INTR), or that
    * overran the socket (ENOBUFS), is thrown away and asked for again, at most 10 times, then INTERRUPTED.
    *
-   * What the kernel does not mark, this cannot know: an FDB dump in the middle of changes may miss or repeat rows that change.
+   * What the kernel does not mark, this cannot know: see dumpFdb.
    */
   async dump<T>(question: Message, reply: MessageType<T>): Promise<T[]> {
     return this.#alone(async () => {
@@ -158,12 +160,12 @@ export class Connection implements AsyncDisposable {
 
   async #dumpOnce<T>(question: Message, reply: MessageType<T>): Promise<T[] | undefined> {
     const asDump = { ...question, flags: question.flags | NLM_F.DUMP, ack: false as const };
-    const exchanged = await this.#exchange([asDump]).catch((error: unknown) => {
+    const sent = this.#encode([asDump]);
+    const received = await this.#exchange(sent, [asDump]).catch((error: unknown) => {
       if (error instanceof NetlinkError && error.code === 'ENOBUFS') return undefined;
       throw error;
     });
-    if (exchanged === undefined) return undefined;
-    const { sent, received } = exchanged;
+    if (received === undefined) return undefined;
     let isDone = false;
     for (const m of received) {
       if ((m.flags & NLM_F.DUMP_INTR) !== 0 || m.type === NLMSG.OVERRUN) return undefined;
@@ -180,25 +182,27 @@ export class Connection implements AsyncDisposable {
     return values;
   }
 
-  /** One datagram out, all messages back that answer it; what is left of older ones is dropped. */
-  async #exchange(
-    messages: readonly Message[],
-  ): Promise<{ readonly sent: EncodedBatch; readonly received: Received[] }> {
-    const first = this.#sequence;
-    const sent = encodeBatch(messages, first);
-    this.#sequence = first + messages.length;
+  #encode(messages: readonly Message[]): EncodedBatch {
     // Sequence numbers stay far from where u32 ends; nothing depends on their order.
     if (this.#sequence > 0x7fff_ffff) this.#sequence = 1;
+    const sent = encodeBatch(messages, this.#sequence);
+    this.#sequence += messages.length;
+    return sent;
+  }
+
+  /** One datagram out, all messages back that answer it; what is left of older ones is dropped. */
+  async #exchange(sent: EncodedBatch, messages: readonly Message[]): Promise<Received[]> {
     const datagrams = await this.#socket.execute(sent.octets).catch((error: unknown) => {
       throw socketError(error, messages);
     });
     const received: Received[] = [];
     for (const datagram of datagrams) {
       for (const m of splitDatagram(datagram)) {
-        if (m.sequence >= first && m.sequence < first + messages.length) received.push(m);
+        const index = m.sequence - sent.sequence;
+        if (index >= 0 && index < messages.length) received.push(m);
       }
     }
-    return { sent, received };
+    return received;
   }
 
   async #alone<T>(fn: () => Promise<T>): Promise<T> {

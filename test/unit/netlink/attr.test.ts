@@ -98,6 +98,20 @@ test('union > keeps the octets of a kind it has no table for', (t) => {
   t.deepEqual(decode(kinds, encode(kinds, value)), value);
 });
 
+test('union > a payload without a kind is malformed, a kind without a payload is not', (t) => {
+  t.throws(() => decode(kinds, unhex('04000200')), { instanceOf: NetlinkError, code: 'MALFORMED' });
+  t.deepEqual(decode(kinds, encode(kinds, { kind: 'vxlan' })), { kind: 'vxlan' });
+});
+
+test('union > names the field of its payload in errors and at offsets', (t) => {
+  const wrong = { kind: 'vxlan', data: { port: -1 } } as const;
+  const error = t.throws(() => encode(kinds, wrong), { instanceOf: NetlinkError });
+  t.like(error.detail, { code: 'UNENCODABLE', table: 'INNER', field: 'port' });
+  const octets = encode(kinds, { kind: 'vxlan', data: { id: 1, port: 2 } });
+  t.is(kinds.locate!(octets, 0, octets.length, octets.length - 4), 'INNER.port');
+  t.is(kinds.locate!(octets, 0, octets.length, 0), 'KIND.kind');
+});
+
 const head = struct('ndmsg', { family: u8, pad: skip(3), index: i32, state: u16, flags: u8 });
 
 test('struct > keeps padding out of the value and zero on the wire', (t) => {

@@ -79,7 +79,8 @@ test('request > says NO_REPLY for a message that nobody answered, and ignores wh
 test('request > sends nothing when one message cannot be encoded', async (t) => {
   const socket = fakeSocket(() => []);
   const conn = new Connection(socket);
-  await t.throwsAsync(conn.request([setLink(1, {}), setLink(1, { mtu: -1 })]), {
+  const many = Array.from({ length: 100 }, () => setLink(1, {}));
+  await t.throwsAsync(conn.request([...many, setLink(1, { mtu: -1 })]), {
     instanceOf: NetlinkError,
     code: 'UNENCODABLE',
   });
@@ -123,6 +124,11 @@ test('get > answers the reply, and throws what the kernel refuses', async (t) =>
     ),
   );
   t.like(await getLink(conn, 2), { ifindex: 2, name: 'eth0', mtu: 1500 });
+});
+
+test('get > says NO_REPLY when the kernel acknowledges and says no more', async (t) => {
+  const conn = new Connection(fakeSocket((sent) => [ack(sent[0]!, 0)]));
+  await t.throwsAsync(getLink(conn, 2), { code: 'NO_REPLY' });
 });
 
 test('dump > gathers all replies up to the end, over several datagrams', async (t) => {
