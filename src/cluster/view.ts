@@ -10,6 +10,7 @@ import {
   parseHost,
   parseNetwork,
 } from './documents.js';
+import { LiveHosts } from './live-hosts.js';
 
 /** An endpoint on another, live host. */
 export interface RemoteEndpoint {
@@ -63,6 +64,7 @@ class Documents<T> {
 interface Followed {
   readonly documents: Documents<EndpointsDocument>;
   readonly aborter: AbortController;
+  isLoaded: boolean;
   readonly loaded: Promise<void>;
   readonly loop: Promise<void>;
 }
@@ -76,6 +78,9 @@ export class ClusterView implements AsyncDisposable {
   readonly #events: ViewEvents;
   readonly #aborter = new AbortController();
   readonly #hosts: Documents<HostDocument>;
+  readonly #live: LiveHosts;
+  #hostsLoaded = false;
+  #recheck: NodeJS.Timeout | undefined;
   readonly #networks: Documents<NetworkDocument>;
   readonly #followed = new Map<string, Followed>();
   readonly #loops: Promise<void>[] = [];
@@ -85,24 +90,22 @@ export class ClusterView implements AsyncDisposable {
     this.#hostId = hostId;
     this.#events = events;
     this.#hosts = new Documents(parseHost, events.onDamage);
+    this.#live = new LiveHosts(hostId);
     this.#networks = new Documents(parseNetwork, events.onDamage);
   }
 
   /** Begins to watch; resolves when hosts and networks are loaded once, which is never while the store is away. */
   async start(): Promise<void> {
     const { signal } = this.#aborter;
-    const hosts = this.#watch(keys.hosts, this.#hosts, signal, () => {
-      this.#events.onHosts([...this.#hosts.values.values()]);
-      for (const networkId of this.#followed.keys()) this.#emit(networkId);
-    });
+    const hosts = this.#watch(keys.hosts, this.#hosts, signal, () => this.#onHosts());
     const networks = this.#watch(keys.networks, this.#networks, signal, () => undefined);
     this.#loops.push(hosts.loop, networks.loop);
     await Promise.all([hosts.loaded, networks.loaded]);
   }
 
-  /** Hosts whose lease holds, this one included. */
+  /** Hosts that are alive, this one included once it is announced. */
   hosts(): HostDocument[] {
-    return [...this.#hosts.values.values()];
+    return this.#live.all();
   }
 
   networks(): NetworkDocument[] {
@@ -121,10 +124,16 @@ export class ClusterView implements AsyncDisposable {
       const documents = new Documents(parseEndpoints, this.#events.onDamage);
       const aborter = new AbortController();
       const signal = AbortSignal.any([aborter.signal, this.#aborter.signal]);
-      const watch = this.#watch(keys.endpointsOf(networkId), documents, signal, () =>
-        this.#emit(networkId),
-      );
-      followed = { documents, aborter, ...watch };
+      const created: Followed = {
+        documents,
+        aborter,
+        isLoaded: false,
+        ...this.#watch(keys.endpointsOf(networkId), documents, signal, () => {
+          created.isLoaded = true;
+          this.#emit(networkId);
+        }),
+      };
+      followed = created;
       this.#followed.set(networkId, followed);
     }
     await followed.loaded;
@@ -139,6 +148,7 @@ export class ClusterView implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#aborter.abort();
+    clearTimeout(this.#recheck);
     await Promise.all([...this.#loops, ...[...this.#followed.values()].map((f) => f.loop)]);
   }
 
@@ -161,14 +171,25 @@ export class ClusterView implements AsyncDisposable {
     return { loaded, loop: run() };
   }
 
+  #onHosts(): void {
+    this.#hostsLoaded = true;
+    clearTimeout(this.#recheck);
+    const againMs = this.#live.update([...this.#hosts.values.values()]);
+    if (againMs !== undefined && !this.#aborter.signal.aborted) {
+      this.#recheck = setTimeout(() => this.#onHosts(), againMs + 1);
+    }
+    this.#events.onHosts(this.hosts());
+    for (const networkId of this.#followed.keys()) this.#emit(networkId);
+  }
+
+  /** Tells nothing before both are known, hosts and endpoints: half of it would look like everybody's end. */
   #emit(networkId: string): void {
     const followed = this.#followed.get(networkId);
-    if (!followed) return;
-    const live = new Map(this.hosts().map((host) => [host.id, host]));
+    if (!followed?.isLoaded || !this.#hostsLoaded) return;
     const endpoints: RemoteEndpoint[] = [];
     const vteps: Address[] = [];
     for (const document of followed.documents.values.values()) {
-      const host = live.get(document.host);
+      const host = this.#live.get(document.host);
       if (!host || host.id === this.#hostId) continue;
       vteps.push(host.vtep);
       for (const endpoint of document.endpoints) {

@@ -209,7 +209,7 @@ three(
     t.regex(seen, /--underlay/);
     t.true((await h1.weft('host', 'ls')).includes(h1.address));
     await h3.daemon.stop();
-    await h3.execOk(['ip', 'address', 'delete', `${h1.address}/32`, 'dev', 'lo']);
+    await h3.execOk(['ip', 'link', 'delete', 'nat0']);
     await h3.daemon.start();
     const log = await h3.daemon.log();
     t.regex(log, /underlay chosen .*eth0 has the default route/);
@@ -264,7 +264,10 @@ for (const how of ['frozen', 'stopped'] as const) {
         async () => (await h3.weft('host', 'ls')).match(/live/g)?.length === 3,
         { timeoutMs: 40_000 },
       );
-      t.true(await pings(h3, 'on-h3', await addressOf(h1, 'on-h1', 'web')), 'after');
+      const moved = await addressOf(h1, 'on-h1', 'web');
+      t.true(
+        await waitFor('the restarted container is reached', async () => pings(h3, 'on-h3', moved)),
+      );
     },
   );
 }
@@ -302,7 +305,7 @@ test.serial(
     await createNetwork([host], 'web', '--subnet', '10.77.0.0/24');
     await runIdle(host, 'one', '--network', 'web', '--ip', '10.77.0.9');
     await host.engine.kill();
-    await host.execOk(['sh', '-c', 'pkill -9 -f "sleep 3600" || true']);
+    await host.execOk(['sh', '-c', 'pkill -9 -x sleep || true']);
     await host.engine.start();
     await host.docker('rm', '--force', 'one');
     await runIdle(host, 'two', '--network', 'web', '--ip', '10.77.0.9');
