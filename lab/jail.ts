@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { LabError } from './errors.js';
 import { ensureRuntime } from './packages.js';
+import { systemPath } from './run.js';
 
 /**
  * The jail: PID, mount and network namespaces of its own around everything a lab starts.
@@ -57,7 +58,7 @@ export async function runInJail(
     {
       detached: true,
       stdio: ['pipe', options.onOutput === undefined ? 'inherit' : 'pipe', 'inherit'],
-      env: { ...process.env, ...options.env },
+      env: { ...process.env, PATH: systemPath(), ...options.env },
     },
   );
   guardian.stdout?.on('data', (chunk: Buffer) => options.onOutput?.(chunk.toString()));

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { homedir } from 'node:os';
 import { exists, install, unpackFrom, type AptPackage, type Suite } from './apt.js';
 import { LabError } from './errors.js';
-import { run } from './run.js';
+import { run, systemPath } from './run.js';
 
 /** The engines weft is tested with. `28.5` is Debian unstable's: the newest that runs here. */
 export const engineReleases = ['20.10', '26.1', '28.5'] as const;
@@ -162,7 +162,6 @@ async function isPresent(file: string): Promise<boolean> {
   if (file.includes('.so.')) {
     return (await readFile('/etc/ld.so.cache', 'latin1')).includes(`${file}\0`);
   }
-  const path = `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`;
-  for (const dir of path.split(':')) if (await exists(join(dir, file))) return true;
+  for (const dir of systemPath().split(':')) if (await exists(join(dir, file))) return true;
   return false;
 }

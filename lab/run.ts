@@ -40,7 +40,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
     detached: true,
     stdio: [inputFile ?? 'pipe', 'pipe', 'pipe'],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.env === undefined ? {} : { env: options.env }),
+    env: options.env ?? { ...process.env, PATH: systemPath() },
   });
   if (inputFile !== undefined) closeSync(inputFile);
   const out: Buffer[] = [];
@@ -92,6 +92,16 @@ export function commandFailed(result: RunResult): LabError {
     { code: 'COMMAND_FAILED', argv: result.argv, stderr: result.stderr },
     `"${result.argv.join(' ')}" ${how}${said === '' ? '' : `: ${said}`}`,
   );
+}
+
+/**
+ * Where the system's commands are. npm puts the programs of packages first, and one of them is called nft
+ * as the kernel's own tool is.
+ */
+export function systemPath(): string {
+  const own = (process.env['PATH'] ?? '').split(':');
+  const system = own.filter((directory) => !directory.endsWith('node_modules/.bin'));
+  return [...new Set([...system, '/usr/sbin', '/sbin'])].join(':');
 }
 
 function ended(child: ChildProcess, argv: readonly string[]): Promise<number | null> {

@@ -24,8 +24,7 @@ export async function leaveClean(lab: Lab): Promise<void> {
   for (const machine of lab.machines) await lab.heal(machine);
   for (const service of lab.services) {
     await service.thaw();
-    if ((await service.pid()) === undefined && !service.name.startsWith('weftd'))
-      await service.start();
+    if ((await service.pid()) === undefined) await service.start();
   }
   await Promise.all(lab.hosts.map(removeAll));
 }

@@ -4,7 +4,6 @@
  * Arguments: engine, store, then the AVA command line.
  */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { engineReleases, Lab, projectDirectory, type StoreKind } from '../../lab/index.js';
@@ -17,7 +16,6 @@ const lab = await Lab.create({
   hosts: store === 'embedded' ? 1 : 3,
   engine,
   store,
-  startWeft: existsSync('dist/src/cli/main.js'),
 });
 const child = spawn(process.execPath, ava, {
   cwd: projectDirectory,
