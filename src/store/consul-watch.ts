@@ -11,7 +11,7 @@ const WAIT_MS = 300_000;
 const BURST = 4;
 const INTERVAL_MS = 25;
 /** Lengthens the interval with the reply, so that a big busy prefix takes a fifth of a core and no more. */
-const INTERVAL_MS_PER_CHARACTER = 50e-6;
+const INTERVAL_MS_PER_CHARACTER = 100e-6;
 /** While Consul is away: soon enough to be back within seconds, seldom enough to cost nothing. */
 const RETRY = { minMs: 100, maxMs: 5_000 };
 

@@ -81,8 +81,17 @@ export class ConsulServer implements AsyncDisposable {
     await log.close();
   }
 
-  signal(name: NodeJS.Signals): void {
-    this.#process?.kill(name);
+  /** Stops it where it stands: connections are accepted by the kernel, and nothing answers. */
+  async pause(): Promise<void> {
+    const pid = this.#process?.pid;
+    this.#process?.kill('SIGSTOP');
+    const stopped = async (): Promise<boolean> =>
+      /^State:\tT/mu.test(await readFile(`/proc/${pid}/status`, 'utf8'));
+    await until(stopped, 'stop of the process');
+  }
+
+  resume(): void {
+    this.#process?.kill('SIGCONT');
   }
 
   /** Ends the process at once, as a power cut would. */
