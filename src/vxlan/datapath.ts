@@ -3,16 +3,18 @@ import { deleteLink } from '../netlink/index.js';
 import { Loop, type Status, joinErrors } from '../reconcile/index.js';
 import { Closer, KeyedMutex } from '../util/index.js';
 import { VxlanError } from './errors.js';
+import { Guard } from './guard.js';
 import { type ContainerLink, Host } from './host.js';
 import { type Kernel, realKernel } from './kernel.js';
 import { containerLink, netnsName } from './names.js';
-import { Network, type NetworkDeps, deleteEndpoint, deleteNetwork } from './network.js';
+import { deleteEndpoint, deleteNetwork } from './netns.js';
+import { Network, type NetworkDeps } from './network.js';
 import { Tally, isGone } from './tally.js';
 import type {
   Datapath,
+  DatapathStatus,
   LocalEndpoint,
   NetworkSpec,
-  NetworkStatus,
   Remote,
   RoundReport,
   Underlay,
@@ -34,26 +36,65 @@ export interface DatapathOptions {
 export async function openDatapath(options: DatapathOptions): Promise<KernelDatapath> {
   const { underlay, hostNetns, kernel = realKernel, netnsDir = '/run/netns' } = options;
   const host = await Host.open({ underlay, hostNetns, kernel, netnsDir });
-  return new KernelDatapath(host, options.onStatus);
+  try {
+    return await KernelDatapath.open(host, options.onStatus);
+  } catch (error) {
+    await host[Symbol.asyncDispose]();
+    throw error;
+  }
 }
+
+/** The loop's key for what all networks share. No network has such an id. */
+const HOST = 'host';
 
 export class KernelDatapath implements Datapath {
   readonly #host: Host;
+  readonly #guard: Guard;
   readonly #networks = new Map<string, Network>();
   readonly #mutex = new KeyedMutex();
   readonly #loop: Loop;
   #isClosed = false;
 
-  constructor(host: Host, onStatus: DatapathOptions['onStatus']) {
+  private constructor(host: Host, guard: Guard, loop: Loop) {
     this.#host = host;
-    const round = async (networkId: string) => {
-      await this.#alone(networkId, async (network) => {
-        if (network === undefined) return;
-        const error = degraded(networkId, await network.round(false));
-        if (error !== undefined) throw error;
-      });
+    this.#guard = guard;
+    this.#loop = loop;
+    loop.add(HOST);
+  }
+
+  /** See {@link openDatapath}. */
+  static async open(host: Host, onStatus: DatapathOptions['onStatus']): Promise<KernelDatapath> {
+    const round = async (key: string) => (key === HOST ? opened.#guardRound() : opened.#mend(key));
+    const loop = new Loop({ round, onStatus });
+    const onChange = () => {
+      loop.mark(HOST);
     };
-    this.#loop = new Loop({ round, onStatus });
+    const opened = new KernelDatapath(host, await Guard.open(host, onChange), loop);
+    return opened;
+  }
+
+  async #mend(networkId: string): Promise<void> {
+    await this.#alone(networkId, async (network) => {
+      const error = network && degraded(networkId, await network.mend());
+      if (error !== undefined) throw error;
+    });
+  }
+
+  async #guardRound(): Promise<void> {
+    await this.#mutex.run(HOST, async () => {
+      if (this.#isClosed) return;
+      await this.#guard.round([...this.#networks.values()].map(({ spec }) => spec.vni));
+    });
+  }
+
+  /** Never stops what called for it: what fails is retried, and seen in the status. */
+  async #recordGuard(): Promise<void> {
+    try {
+      await this.#guardRound();
+      this.#loop.record(HOST);
+    } catch (error) {
+      this.#loop.record(HOST, error);
+    }
   }
 
   async ensureNetwork(spec: NetworkSpec): Promise<void> {
@@ -62,12 +103,14 @@ export class KernelDatapath implements Datapath {
       // From now on its links are wanted: another network that wants its VNI has to yield.
       this.#networks.set(spec.id, network);
       network.configure(spec);
+      await this.#recordGuard();
       try {
         const tally = await network.round(false);
         this.#loop.add(spec.id);
-        this.#record(spec.id, tally);
+        this.#record(network, tally);
       } catch (error) {
         if (before === undefined) await this.#drop(network);
+        else this.#loop.record(spec.id, error);
         throw error;
       }
     });
@@ -83,6 +126,7 @@ export class KernelDatapath implements Datapath {
     });
     // Not inside: a round that waits for its turn would wait for us.
     if (!this.#networks.has(networkId)) await this.#loop.remove(networkId);
+    await this.#recordGuard();
   }
 
   async ensureEndpoint(
@@ -104,26 +148,31 @@ export class KernelDatapath implements Datapath {
   async deleteEndpoint(networkId: string, endpointId: string): Promise<void> {
     await this.#alone(networkId, async (network) => {
       if (network === undefined) await deleteEndpoint(this.#host, networkId, endpointId);
-      else this.#record(networkId, await network.detach(endpointId));
+      else this.#record(network, await network.detach(endpointId));
     });
   }
 
   async setRemote(networkId: string, remote: Remote): Promise<void> {
-    await this.#alone(networkId, async (network) => {
-      this.#record(networkId, await known(networkId, network).setRemote(remote));
+    await this.#alone(networkId, async (found) => {
+      const network = known(networkId, found);
+      this.#record(network, await network.setRemote(remote));
     });
   }
 
-  async setKnownVteps(_vteps: readonly Address[]): Promise<void> {}
+  async setKnownVteps(vteps: readonly Address[]): Promise<void> {
+    this.#guard.vteps = vteps;
+    await this.#recordGuard();
+  }
 
   async reconcile({ prune }: { readonly prune: boolean }): Promise<RoundReport[]> {
     const reports: RoundReport[] = [];
+    await this.#recordGuard();
     for (const networkId of this.#networks.keys()) {
       const report = await this.#alone(networkId, async (network) => {
         if (network === undefined) return undefined;
         const start = performance.now();
         const tally = await network.round(prune).catch((error: unknown) => failed(error));
-        this.#record(networkId, tally);
+        this.#record(network, tally);
         const { created, changed, deleted } = tally;
         return { networkId, created, changed, deleted, durationMs: performance.now() - start };
       });
@@ -133,14 +182,15 @@ export class KernelDatapath implements Datapath {
     return reports;
   }
 
-  /** What there is of each network, and how it is doing. */
-  inspect(): NetworkStatus[] {
-    return [...this.#networks.values()].map(({ spec, endpoints, remote }) => ({
+  /** What there is, and how it is doing. */
+  inspect(): DatapathStatus {
+    const networks = [...this.#networks.values()].map(({ spec, endpoints, remote }) => ({
       spec,
       endpoints: endpoints.size,
       peers: remote?.peers.length,
-      status: this.#loop.status(spec.id) ?? { state: 'pending' },
+      status: this.#loop.status(spec.id) ?? pending,
     }));
+    return { guard: this.#loop.status(HOST) ?? pending, networks };
   }
 
   /** Deletes networks on disk that nobody wants, and container ends of endpoints that nobody wants. */
@@ -204,8 +254,11 @@ export class KernelDatapath implements Datapath {
     if (network.isNew) await deleteNetwork(this.#host, id);
   }
 
-  #record(networkId: string, tally: Tally): void {
-    this.#loop.record(networkId, degraded(networkId, tally));
+  /** What went well says nothing of what failed before, unless all of it was gone through since. */
+  #record(network: Network, tally: Tally): void {
+    const { id } = network.spec;
+    const error = degraded(id, tally);
+    if (error !== undefined || network.isClean) this.#loop.record(id, error);
   }
 
   /** Lets go of the kernel and leaves all as it is: traffic goes on. Twice is fine. */
@@ -214,6 +267,7 @@ export class KernelDatapath implements Datapath {
     await this.#loop.close();
     const closer = new Closer();
     closer.use(this.#host);
+    closer.defer(async () => this.#mutex.run(HOST, async () => this.#guard[Symbol.asyncDispose]()));
     for (const [id, network] of this.#networks) {
       closer.defer(async () => this.#mutex.run(id, async () => network[Symbol.asyncDispose]()));
     }
@@ -225,6 +279,8 @@ export class KernelDatapath implements Datapath {
     await this.close();
   }
 }
+
+const pending: Status = { state: 'pending' };
 
 function known(networkId: string, network: Network | undefined): Network {
   if (network !== undefined) return network;

@@ -18,6 +18,7 @@ export type { Kernel } from './kernel.js';
 export { overlayMtu } from './mtu.js';
 export type {
   Datapath,
+  DatapathStatus,
   LocalEndpoint,
   NetworkSpec,
   NetworkStatus,

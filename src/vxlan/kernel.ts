@@ -4,6 +4,7 @@ import {
   closeFd,
   createNetns,
   deleteNetns,
+  nft,
   type Monitor,
   type RouteMonitorOptions,
   openNetns,
@@ -13,14 +14,16 @@ import {
 
 /** All that changes the kernel. A test puts its own in between, to die between any two messages. */
 export interface Kernel {
-  connect(options: ConnectionOptions): Promise<Connection>;
-  createNetns(path: string): Promise<void>;
-  deleteNetns(path: string): Promise<void>;
-  openNetns(path: string): number;
-  closeFd(fd: number): void;
-  writeInNetns(netnsFd: number, path: string, data: string): Promise<void>;
-  monitor(options: RouteMonitorOptions): Promise<Monitor>;
+  readonly connect: (options: ConnectionOptions) => Promise<Connection>;
+  readonly createNetns: (path: string) => Promise<void>;
+  readonly deleteNetns: (path: string) => Promise<void>;
+  readonly openNetns: (path: string) => number;
+  readonly closeFd: (fd: number) => void;
+  readonly writeInNetns: (netnsFd: number, path: string, data: string) => Promise<void>;
+  readonly monitor: (options: RouteMonitorOptions) => Promise<Monitor>;
+  readonly monitorTables: (options: TableMonitorOptions) => Promise<Monitor>;
 }
+export type TableMonitorOptions = Parameters<typeof nft.openTableMonitor>[0];
 
 export const realKernel: Kernel = {
   connect: async (options) => Connection.open(options),
@@ -30,4 +33,5 @@ export const realKernel: Kernel = {
   closeFd,
   writeInNetns,
   monitor: openRouteMonitor,
+  monitorTables: nft.openTableMonitor,
 };

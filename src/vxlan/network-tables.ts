@@ -73,9 +73,9 @@ export class NetworkTables {
     await this.#neighbors.put(this.#conn, rows.neighbors, tally);
   }
 
-  /** Deletes the rows of one endpoint that shares neither MAC nor address with another. */
+  /** Deletes the rows of one endpoint that shares neither MAC nor address with another, and whose link is gone. */
   async remove({ mac, addresses }: LocalEndpoint, bridge: number, tally: Tally): Promise<void> {
-    await this.#fdb.remove(this.#conn, [bridgeRow(mac)], tally);
+    this.#fdb.forget([bridgeRow(mac)]);
     const neighbor = { ifindex: bridge, mac, state: 'permanent' } as const;
     const rows = addresses.map((address) => ({ ...neighbor, address }));
     await this.#neighbors.remove(this.#conn, rows, tally);

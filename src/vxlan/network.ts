@@ -1,31 +1,39 @@
-import { type Connection, type Overrun, type RouteEvent } from '../netlink/index.js';
+import { NETLINK, type RouteEvent } from '../netlink/index.js';
 import { Closer } from '../util/index.js';
+import type { Sender } from './anti-spoof.js';
 import { hasErrno } from './errors.js';
 import type { Host } from './host.js';
-import type { Kernel } from './kernel.js';
-import { NetworkLinks, deleteLinks } from './network-links.js';
+import { portLink } from './names.js';
+import { openOrCreateNetns } from './netns.js';
+import { NetworkLinks } from './network-links.js';
 import { NetworkTables } from './network-tables.js';
-import { News } from './news.js';
 import type { RowSource } from './rows.js';
+import { Senders } from './senders.js';
 import { Tally } from './tally.js';
 import type { LocalEndpoint, NetworkSpec, Remote } from './types.js';
-import { deleteVeth } from './veth.js';
+import { type Suspect, Watch } from './watch.js';
 
 export interface NetworkDeps {
   readonly host: Host;
   /** Makes room for a VNI that the kernel says is taken, or throws VNI_TAKEN. */
   readonly freeVni: (spec: NetworkSpec) => Promise<void>;
-  /** Somebody else changed the kernel: a round is due. */
+  /** Somebody else changed the kernel: `mend` is due. */
   readonly onUnwanted: () => void;
 }
-
-/** Long enough for our own changes to get where they go, short enough that repair comes within a fraction of a second. */
-const SETTLE_MS = 50;
 
 /** There only while br_netfilter is loaded; then each bridged frame would pass through the namespace's iptables. */
 const BRIDGE_SYSCTLS = ['iptables', 'ip6tables', 'arptables'].map(
   (name) => `/proc/sys/net/bridge/bridge-nf-call-${name}`,
 );
+
+interface Parts {
+  readonly netnsFd: number;
+  readonly isNew: boolean;
+  readonly links: NetworkLinks;
+  readonly tables: NetworkTables;
+  readonly senders: Senders;
+  readonly closer: Closer;
+}
 
 /**
  * One network on this host: its namespace and all in it, desired and observed.
@@ -34,38 +42,32 @@ const BRIDGE_SYSCTLS = ['iptables', 'ip6tables', 'arptables'].map(
  * it, which the next `round` makes good; only `attach` undoes itself.
  */
 export class Network implements AsyncDisposable {
-  /** Whether `open` made the namespace. */
-  readonly isNew: boolean;
   readonly #deps: NetworkDeps;
-  readonly #netnsFd: number;
-  readonly #links: NetworkLinks;
-  readonly #tables: NetworkTables;
-  readonly #news: News;
-  readonly #closer: Closer;
+  readonly #parts: Parts;
+  readonly #watch: Watch;
   readonly #endpoints = new Map<string, LocalEndpoint>();
   #spec: NetworkSpec;
   #remote: Remote | undefined;
-  #isMonitored = false;
   /** Whether what we know of the kernel is what we last saw or made: not after an exchange that broke off. */
   #isKnown = false;
+  /** How much was refused when each part was last gone through. */
+  #refused = { links: 0, tables: 0, senders: 0 };
+  #suspect: Suspect | undefined;
 
-  private constructor(
-    deps: NetworkDeps,
-    spec: NetworkSpec,
-    opened: OpenedNetwork & { readonly conn: Connection; readonly closer: Closer },
-  ) {
-    const { conn, netnsFd, isNew, closer } = opened;
-    this.isNew = isNew;
+  private constructor(deps: NetworkDeps, spec: NetworkSpec, parts: Parts) {
     this.#deps = deps;
     this.#spec = spec;
-    this.#netnsFd = netnsFd;
-    this.#closer = closer;
-    this.#links = new NetworkLinks({ ...deps, conn, netnsFd }, spec);
-    this.#tables = new NetworkTables(conn);
-    this.#news = new News(deps.onUnwanted, SETTLE_MS);
-    closer.defer(() => {
-      this.#news.close();
+    this.#parts = parts;
+    this.#watch = new Watch({
+      kernel: deps.host.kernel,
+      netnsFd: parts.netnsFd,
+      judge: (event) => this.#judge(event),
+      onSuspect: (suspect) => {
+        if (this.#suspect !== 'all') this.#suspect = suspect;
+        deps.onUnwanted();
+      },
     });
+    parts.closer.use(this.#watch);
   }
 
   /** Opens the network's namespace, made if need be. What is in it is looked at and made right by the first `round`. */
@@ -73,16 +75,25 @@ export class Network implements AsyncDisposable {
     const { kernel } = deps.host;
     const closer = new Closer();
     try {
-      const { netnsFd, isNew } = await openOrCreate(kernel, deps.host.netnsPath(spec.id));
+      const { netnsFd, isNew } = await openOrCreateNetns(kernel, deps.host.netnsPath(spec.id));
       closer.defer(() => {
         kernel.closeFd(netnsFd);
       });
       const conn = closer.use(await kernel.connect({ netns: netnsFd }));
-      return new Network(deps, spec, { conn, netnsFd, isNew, closer });
+      const nf = await kernel.connect({ netns: netnsFd, protocol: NETLINK.NETFILTER });
+      const senders = new Senders(closer.use(nf));
+      const links = new NetworkLinks({ ...deps, conn, netnsFd }, spec);
+      const tables = new NetworkTables(conn);
+      return new Network(deps, spec, { netnsFd, isNew, links, tables, senders, closer });
     } catch (error) {
       await closer.close();
       throw error;
     }
+  }
+
+  /** Whether `open` made the namespace. */
+  get isNew(): boolean {
+    return this.#parts.isNew;
   }
 
   get spec(): NetworkSpec {
@@ -97,22 +108,41 @@ export class Network implements AsyncDisposable {
     return this.#remote;
   }
 
+  /** Whether nothing was refused when each part was last gone through. */
+  get isClean(): boolean {
+    const { links, tables, senders } = this.#refused;
+    return links + tables + senders === 0;
+  }
+
   /** Takes effect with the next round, and for endpoints attached from then on. */
   configure(spec: NetworkSpec): void {
     this.#spec = spec;
-    this.#links.configure(spec);
+    this.#parts.links.configure(spec);
   }
 
   /** Compares all with the kernel's own dump and repairs what differs. Throws when nothing could be done. */
   async round(prune: boolean): Promise<Tally> {
+    const { links, tables } = this.#parts;
     const tally = new Tally();
     this.#isKnown = false;
-    await this.#monitor();
+    this.#suspect = undefined;
+    await this.#watch.ensure();
     await this.#writeSysctls();
-    await this.#links.repair(prune, tally);
-    await this.#tables.observe(this.#links.indexes);
-    await this.#tables.set(this.#source(), this.#links.indexes, prune, tally);
-    this.#isKnown = true;
+    await links.repair(prune, tally);
+    this.#refused.links = tally.errors.length;
+    await tables.observe(links.indexes);
+    await this.#setTables(prune, tally);
+    await this.#checkSenders(prune, tally);
+    return tally;
+  }
+
+  /** Looks at what the kernel's news cast doubt on, if that is a small part, else at all. */
+  async mend(): Promise<Tally> {
+    const isSmall = this.#suspect === 'senders' && this.#isKnown && this.isClean;
+    if (!isSmall) return this.round(false);
+    const tally = new Tally();
+    this.#suspect = undefined;
+    await this.#checkSenders(false, tally);
     return tally;
   }
 
@@ -120,52 +150,80 @@ export class Network implements AsyncDisposable {
   async setRemote(remote: Remote): Promise<Tally> {
     this.#remote = remote;
     if (!this.#isKnown) return this.round(false);
-    return this.#setTables();
+    const tally = new Tally();
+    await this.#setTables(false, tally);
+    return tally;
   }
 
   /** Throws what keeps the endpoint from sending and receiving; then nothing of it is left, if nothing was there before. */
   async attach(endpoint: LocalEndpoint): Promise<void> {
+    const { links, tables, senders } = this.#parts;
     if (!this.#isKnown) await this.round(false);
     const before = this.#endpoints.get(endpoint.id);
     this.#endpoints.set(endpoint.id, endpoint);
     let isNew = false;
     try {
-      isNew = await this.#links.attach(endpoint);
+      isNew = await links.attach(endpoint);
       const isMoved = before !== undefined && !isSame(before, endpoint);
-      if (isMoved || this.#isShared(endpoint)) await this.#setTables();
       const tally = new Tally();
+      if (isMoved || this.#isShared(endpoint)) await this.#setTables(false, new Tally());
+      if (isMoved) await this.#checkSenders(false, tally);
       const source = { ...this.#source([endpoint]), remote: undefined };
-      await this.#tables.put(source, this.#links.indexes, tally);
+      await tables.put(source, links.indexes, tally);
       if (tally.errors.length > 0) throw tally.errors[0];
+      for (const sender of this.#senders([endpoint])) await senders.put(sender);
     } catch (error) {
+      if (isNew) await this.detach(endpoint.id).catch(() => undefined);
       this.#isKnown = false;
       this.#endpoints.delete(endpoint.id);
       if (before !== undefined) this.#endpoints.set(endpoint.id, before);
-      else this.#links.forget(endpoint.id);
-      if (isNew) await this.detach(endpoint.id).catch(() => undefined);
+      else links.forget(endpoint.id);
       throw error;
     }
   }
 
   /** Unknown endpoints are fine. Answers what could not be done. */
   async detach(endpointId: string): Promise<Tally> {
+    const { links, tables, senders } = this.#parts;
     const endpoint = this.#endpoints.get(endpointId);
+    const port = links.indexes.ports.get(portLink(endpointId));
     this.#endpoints.delete(endpointId);
-    await this.#links.detach(endpointId);
+    await links.detach(endpointId);
+    if (port !== undefined) await senders.remove(port);
     const tally = new Tally();
     if (endpoint === undefined) return tally;
     if (!this.#isKnown) return this.round(false);
-    if (this.#isShared(endpoint)) return this.#setTables();
-    await this.#tables.remove(endpoint, this.#links.indexes.bridge, tally);
+    if (this.#isShared(endpoint)) await this.#setTables(false, tally);
+    else await tables.remove(endpoint, links.indexes.bridge, tally);
     return tally;
   }
 
-  async #setTables(): Promise<Tally> {
-    const tally = new Tally();
+  async #setTables(prune: boolean, tally: Tally): Promise<void> {
+    const { links, tables } = this.#parts;
+    const before = tally.errors.length;
     this.#isKnown = false;
-    await this.#tables.set(this.#source(), this.#links.indexes, false, tally);
+    await tables.set(this.#source(), links.indexes, prune, tally);
     this.#isKnown = true;
-    return tally;
+    this.#refused.tables = tally.errors.length - before;
+  }
+
+  /** Ports that nobody attached (yet) keep what they may send, until `prune`. */
+  async #checkSenders(prune: boolean, tally: Tally): Promise<void> {
+    const senders = this.#senders([...this.#endpoints.values()]);
+    const attached = new Set(senders.map(({ port }) => port));
+    const there = new Set(this.#parts.links.indexes.ports.values());
+    const mayStay = (port: number) => !prune && there.has(port) && !attached.has(port);
+    const before = tally.errors.length;
+    await this.#parts.senders.round(senders, mayStay, tally);
+    this.#refused.senders = tally.errors.length - before;
+  }
+
+  #senders(endpoints: readonly LocalEndpoint[]): Sender[] {
+    const { ports } = this.#parts.links.indexes;
+    return endpoints.flatMap(({ id, mac, addresses }) => {
+      const port = ports.get(portLink(id));
+      return port === undefined ? [] : { port, mac, addresses };
+    });
   }
 
   #source(endpoints: readonly LocalEndpoint[] = [...this.#endpoints.values()]): RowSource {
@@ -179,120 +237,45 @@ export class Network implements AsyncDisposable {
     const sharesAddress = (other: { readonly addresses: LocalEndpoint['addresses'] }) =>
       other.addresses.some((address) => addresses.includes(address));
     return (
-      this.#tables.isElsewhere(mac) ||
+      this.#parts.tables.isElsewhere(mac) ||
       others.some((other) => other.mac === mac || sharesAddress(other)) ||
-      (this.#remote?.peers.some(sharesAddress) ?? false)
+      (this.#remote?.peers.some((peer) => peer.mac === mac || sharesAddress(peer)) ?? false)
     );
   }
 
-  async #monitor(): Promise<void> {
-    if (this.#isMonitored) return;
-    const monitor = await this.#deps.host.kernel.monitor({
-      netns: this.#netnsFd,
-      groups: ['link', 'neighbor'],
-      onEvent: (event) => {
-        this.#onEvent(event);
-      },
-      onError: () => {
-        this.#isMonitored = false;
-        this.#deps.onUnwanted();
-      },
-    });
-    this.#closer.use(monitor);
-    this.#isMonitored = true;
-  }
-
-  #onEvent(event: RouteEvent | Overrun): void {
+  #judge(event: RouteEvent): { readonly key: string; readonly isWanted: boolean } {
+    const { links, tables } = this.#parts;
     switch (event.type) {
-      case 'overrun':
-        return this.#deps.onUnwanted();
       case 'link':
-        return this.#news.tell(`link ${event.link.name}`, this.#links.agrees(event));
+        return { key: `link ${event.link.name}`, isWanted: links.agrees(event) };
       case 'port':
-        return this.#news.tell(`port ${event.port.name}`, this.#links.agrees(event));
+        return { key: `port ${event.port.name}`, isWanted: links.agrees(event) };
       case 'fdb':
       case 'neighbor':
-        return this.#news.tell(
-          NetworkTables.keyOf(event),
-          this.#tables.agrees(event, this.#links.indexes),
-        );
+        return {
+          key: NetworkTables.keyOf(event),
+          isWanted: tables.agrees(event, links.indexes),
+        };
       case 'address':
       case 'route':
-        return undefined;
+      default:
+        return { key: event.type, isWanted: true };
     }
   }
 
   async #writeSysctls(): Promise<void> {
+    const { kernel } = this.#deps.host;
     for (const path of BRIDGE_SYSCTLS) {
-      await this.#deps.host.kernel
-        .writeInNetns(this.#netnsFd, path, '0')
-        .catch((error: unknown) => {
-          if (!hasErrno(error, 'ENOENT')) throw error;
-        });
+      await kernel.writeInNetns(this.#parts.netnsFd, path, '0').catch((error: unknown) => {
+        if (!hasErrno(error, 'ENOENT')) throw error;
+      });
     }
   }
 
   /** Lets go of the network and leaves the kernel as it is. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#closer.close();
+    await this.#parts.closer.close();
   }
-}
-
-/** Deletes a network's namespace and all that is ours in it. None is fine. */
-export async function deleteNetwork(host: Host, networkId: string): Promise<void> {
-  const { kernel } = host;
-  const path = host.netnsPath(networkId);
-  const conn = await connectTo(host, networkId);
-  if (conn !== undefined) {
-    await using open = conn;
-    await deleteLinks(open);
-  }
-  await kernel.deleteNetns(path).catch((error: unknown) => {
-    if (!hasErrno(error, 'ENOENT')) throw error;
-  });
-}
-
-/** Deletes an endpoint of a network that nobody opened. None is fine. */
-export async function deleteEndpoint(
-  host: Host,
-  networkId: string,
-  endpointId: string,
-): Promise<void> {
-  const conn = await connectTo(host, networkId);
-  if (conn === undefined) return;
-  await using open = conn;
-  await deleteVeth(open, endpointId);
-}
-
-/** Undefined when there is no such namespace; EINVAL: a file that a crash left without one. */
-async function connectTo(host: Host, networkId: string): Promise<Connection | undefined> {
-  const netns = host.netnsPath(networkId);
-  return host.kernel.connect({ netns }).catch((error: unknown) => {
-    if (!hasErrno(error, 'ENOENT', 'EINVAL')) throw error;
-    return undefined;
-  });
-}
-
-interface OpenedNetwork {
-  readonly netnsFd: number;
-  readonly isNew: boolean;
-}
-
-async function openOrCreate(kernel: Kernel, path: string): Promise<OpenedNetwork> {
-  try {
-    await kernel.createNetns(path);
-  } catch (error) {
-    if (!hasErrno(error, 'EEXIST')) throw error;
-    try {
-      return { netnsFd: kernel.openNetns(path), isNew: false };
-    } catch (bad) {
-      if (!hasErrno(bad, 'EINVAL')) throw bad;
-      // A crash left the file without its namespace.
-      await kernel.deleteNetns(path);
-      await kernel.createNetns(path);
-    }
-  }
-  return { netnsFd: kernel.openNetns(path), isNew: true };
 }
 
 function isSame(a: LocalEndpoint, b: LocalEndpoint): boolean {

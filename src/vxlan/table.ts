@@ -52,10 +52,21 @@ export class Table<T> {
     await this.#apply(conn, steps, tally);
   }
 
-  /** Makes these rows undesired, and deletes them. */
+  /** Makes these rows undesired and deletes them, seen or not: one may have come of an exchange that broke off. */
   async remove(conn: Connection, rows: readonly T[], tally: Tally): Promise<void> {
     for (const row of rows) this.#desired.delete(this.#kind.key(row));
-    await this.#apply(conn, plan(this.#kind, [], this.#observedOf(rows)), tally);
+    const steps = rows.map(
+      (row) => ({ op: 'delete', observed: this.observed(row) ?? row }) as const,
+    );
+    await this.#apply(conn, steps, tally);
+  }
+
+  /** Makes these rows undesired; they are gone with their link. */
+  forget(rows: readonly T[]): void {
+    for (const row of rows) {
+      this.#desired.delete(this.#kind.key(row));
+      this.#observed.delete(this.#kind.key(row));
+    }
   }
 
   /** Whether news of the kernel's is what we want anyway: our own doing, or nobody's concern. */

@@ -61,6 +61,12 @@ export interface NetworkStatus {
   readonly status: Status;
 }
 
+export interface DatapathStatus {
+  /** Of the table that keeps strangers from our VXLAN port. */
+  readonly guard: Status;
+  readonly networks: readonly NetworkStatus[];
+}
+
 /**
  * The kernel's share of this host: one namespace a network with bridge, VXLAN link and veths.
  *

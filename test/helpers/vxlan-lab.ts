@@ -52,11 +52,18 @@ const hex = (octet: number): string => octet.toString(16).padStart(2, '0');
 
 export const peer = (e: LocalEndpoint, vtep: Address): Peer => ({ ...e, vtep });
 
+/** AVA brings an `nft` of its own, which npx puts first. */
+const toolPath = (process.env['PATH'] ?? '')
+  .split(':')
+  .filter((dir) => !dir.endsWith('node_modules/.bin'))
+  .join(':');
+
 /** Runs a tool inside a namespace and answers what it prints. */
 export function run(netns: string, ...command: readonly string[]): string {
   return execFileSync('nsenter', [`--net=${netns}`, ...command], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, PATH: toolPath },
   });
 }
 

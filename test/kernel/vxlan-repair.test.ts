@@ -103,7 +103,7 @@ for (const { name, by } of damages) {
     t.not(stateOf(host!), right, 'the damage shows');
     await until('all is as before', () => stateOf(host!) === right, 2_000).catch(() => undefined);
     t.is(stateOf(host!), right);
-    await until('healthy', () => host!.datapath.inspect()[0]?.status.state === 'ok');
+    await until('healthy', () => host!.datapath.inspect().networks[0]?.status.state === 'ok');
   });
 }
 
@@ -113,10 +113,10 @@ test('datapath > says so when a container has lost its link, and repairs all els
   await host!.datapath.ensureNetwork(spec());
   await host!.datapath.ensureEndpoint(NETWORK, endpoint(1));
   run(host!.network(), 'ip', 'link', 'del', 'port00000000001');
-  await until('degraded', () => host!.datapath.inspect()[0]?.status.state === 'degraded');
+  await until('degraded', () => host!.datapath.inspect().networks[0]?.status.state === 'degraded');
   t.regex(JSON.stringify(host!.datapath.inspect()), /lost its link; disconnect its container/);
   await host!.datapath.ensureEndpoint(NETWORK, endpoint(1));
-  await until('healthy', () => host!.datapath.inspect()[0]?.status.state === 'ok');
+  await until('healthy', () => host!.datapath.inspect().networks[0]?.status.state === 'ok');
 });
 
 test('datapath > leaves foreign links, namespaces and rows alone', async (t) => {

@@ -23,7 +23,9 @@ for (const underlay of [4, 6] as const) {
     t.is(await two.udp('fd00::1'), 100);
     t.is(await two.tcp('fd00::1'), 1_000_000);
     for (const host of lab.hosts) {
-      t.like(host.datapath.inspect(), [{ endpoints: 1, peers: 1, status: { state: 'ok' } }]);
+      t.like(host.datapath.inspect().networks, [
+        { endpoints: 1, peers: 1, status: { state: 'ok' } },
+      ]);
     }
   });
 }
@@ -188,7 +190,7 @@ test('datapath > leaves out a peer that would corrupt the tables, says so, and s
     '02:42:0a:00:00:02 dev vxlan0 dst 192.168.0.9 self permanent',
     '02:42:0a:00:00:02 dev vxlan0 master static',
   ]);
-  const [status] = a!.datapath.inspect();
+  const [status] = a!.datapath.inspect().networks;
   t.like(status?.status, { state: 'degraded' });
   t.regex(JSON.stringify(status?.status), /00:00:00:00:00:00/);
 });

@@ -84,6 +84,8 @@ const etherAddr: DataType<Mac> = {
 
 /** By nft's names, as `nft describe` has them. */
 export const dataTypes = {
+  /** 24 bits of a VXLAN header; nft has no name for it. */
+  vni: integer('integer', 4, 3, 2),
   nf_proto: integer('nf_proto', 2, 1, 1),
   ipv4_addr: ip('ipv4_addr', 7, 4),
   ipv6_addr: ip('ipv6_addr', 8, 16),
@@ -135,6 +137,16 @@ export function keyToBytes(names: readonly DataTypeName[], key: Key): Uint8Array
     at += align4(type.octets);
   }
   return out;
+}
+
+export function keyFromBytes(names: readonly DataTypeName[], octets: Uint8Array): Key {
+  let at = 0;
+  return names.map((name) => {
+    const type = dataTypes[name] as DataType<string | number>;
+    const value = type.fromBytes(octets.subarray(at, at + type.octets));
+    at += align4(type.octets);
+    return value;
+  });
 }
 
 /**

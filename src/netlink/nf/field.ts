@@ -184,6 +184,9 @@ export const icmpv6 = {
   firstOptionMac: payload<Mac>(['icmpv6'], 'ether_addr', 'transport', 26),
 } as const;
 
+/** RFC 7348, behind a UDP header: ask for the port too. */
+export const vxlan = { vni: payload<number>(['udp'], 'vni', 'transport', 12) } as const;
+
 const ctStates = { established: 2, related: 4, new: 8, untracked: 64, invalid: 1 } as const;
 
 /** The connection is in one of these states. */

@@ -29,6 +29,7 @@ export {
   meta,
   tcp,
   udp,
+  vxlan,
 } from './field.js';
 export {
   type BaseChain,
@@ -62,6 +63,7 @@ export {
   deleteTable,
   ensureTable,
   openTableMonitor,
+  readElements,
   replaceTable,
 } from './table.js';
 export { type NfFamily } from './wire.js';

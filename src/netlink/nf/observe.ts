@@ -60,15 +60,23 @@ function elementForm({ key, data, userdata }: WireElement): ElementForm {
   };
 }
 
+export async function observeElements(
+  conn: Connection,
+  table: TableRef,
+  set: string,
+): Promise<ElementForm[]> {
+  const asked = about(table, NFT_GETSETELEM, { table: table.name, set });
+  const answers = await conn.dump(asked, NFT_NEWSETELEM);
+  return answers.flatMap((m) => m.attrs.elements ?? []).map(elementForm);
+}
+
 async function observeSets(conn: Connection, table: TableRef): Promise<Map<string, SetForm>> {
   const sets = new Map<string, SetForm>();
   const dumped = await conn.dump(about(table, NFT_GETSET, { table: table.name }), NFT_NEWSET);
   for (const { attrs } of dumped) {
     if (attrs.table !== table.name) continue;
     const { name = '', flags = 0, keyType = 0, keyLength = 0, userdata } = attrs;
-    const asked = about(table, NFT_GETSETELEM, { table: table.name, set: name });
-    const answers = await conn.dump(asked, NFT_NEWSETELEM);
-    const elements = byKey(answers.flatMap((m) => m.attrs.elements ?? []).map(elementForm));
+    const elements = byKey(await observeElements(conn, table, name));
     const { comment, keyByteOrder = 0 } = userdata ?? {};
     sets.set(name, { name, comment, flags, keyType, keyLength, keyByteOrder, elements });
   }

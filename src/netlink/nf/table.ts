@@ -7,9 +7,10 @@ import { type Received } from '../message.js';
 import { Monitor, type Overrun } from '../monitor.js';
 import { headed } from '../struct.js';
 import { commit } from './commit.js';
+import { type Key, keyFromBytes } from './data-type.js';
 import { elementForm, tableForm } from './form.js';
 import { delElements, delTable, newElements, newTable } from './message.js';
-import { observeTable } from './observe.js';
+import { observeElements, observeTable } from './observe.js';
 import { planTable } from './plan.js';
 import { type ElementSpec, type SetSpec, type TableRef, type TableSpec } from './spec.js';
 import { FAMILY, type NfFamily, SUBSYSTEM, nfgenmsg } from './wire.js';
@@ -57,6 +58,19 @@ export async function changeElements(
   const forms = (elements: readonly ElementSpec[] = []) => elements.map((e) => elementForm(set, e));
   const gone = delElements(table, set.name, forms(change.delete));
   await commit(conn, [...gone, ...newElements(table, set.name, forms(change.add))]);
+}
+
+/** The keys of a set in the kernel; none when there is no such set. */
+export async function readElements(
+  conn: Connection,
+  table: TableRef,
+  set: SetSpec,
+): Promise<readonly Key[]> {
+  const elements = await observeElements(conn, table, set.name).catch((error: unknown) => {
+    if (error instanceof NetlinkError && error.code === 'ENOENT') return [];
+    throw error;
+  });
+  return elements.map(({ key }) => keyFromBytes(set.type, key));
 }
 
 const familyNames = new Map(

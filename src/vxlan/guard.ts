@@ -1,0 +1,113 @@
+/**
+ * Who may send to our VXLAN port: VTEPs of our hosts. One table in the host's namespace, which we alone own.
+ *
+ * It judges only packets of our own VNIs, as others may use the port too (Docker's overlay does), and it only drops: what it
+ * lets pass still meets the host's own firewall.
+ */
+import { type Address, type Vni, familyOf } from '../net/index.js';
+import { type Connection, type Monitor, NETLINK, nft } from '../netlink/index.js';
+import { Closer } from '../util/index.js';
+import type { Host } from './host.js';
+
+export const GUARD_TABLE = { family: 'inet', name: 'weft' } as const satisfies nft.TableRef;
+
+/** With mangle: after defragmentation, so that a fragment without ports can't slip by, and before usual filters. */
+const PRIORITY = -150;
+
+export function guardTable(
+  port: number,
+  vteps: readonly Address[],
+  vnis: readonly Vni[],
+): nft.TableSpec {
+  const { rule, udp, ip, ip6, vxlan, accept, drop, counter } = nft;
+  const isOurPort = udp.dport.is(port);
+  const keys = (values: readonly (string | number)[]) => values.map((value) => ({ key: [value] }));
+  return {
+    ...GUARD_TABLE,
+    sets: [
+      { name: 'vtep4', type: ['ipv4_addr'], elements: keys(ofFamily(vteps, 4)) },
+      { name: 'vtep6', type: ['ipv6_addr'], elements: keys(ofFamily(vteps, 6)) },
+      { name: 'vni', type: ['vni'], elements: keys(vnis) },
+    ],
+    chains: [
+      {
+        name: 'from-underlay',
+        base: { type: 'filter', hook: 'input', priority: PRIORITY, policy: 'accept' },
+        rules: [
+          rule(undefined, isOurPort, ip.saddr.in('vtep4'), accept),
+          rule(undefined, isOurPort, ip6.saddr.in('vtep6'), accept),
+          rule('not a host of ours', isOurPort, vxlan.vni.in('vni'), counter, drop),
+        ],
+      },
+    ],
+  };
+}
+
+const ofFamily = (vteps: readonly Address[], family: 4 | 6): Address[] =>
+  vteps.filter((vtep) => familyOf(vtep) === family);
+
+/** The table in the kernel. The caller runs its methods one after another. */
+export class Guard implements AsyncDisposable {
+  readonly #host: Host;
+  readonly #conn: Connection;
+  readonly #closer: Closer;
+  readonly #onChange: () => void;
+  #monitor: Monitor | undefined;
+  #vteps: readonly Address[] | undefined;
+
+  private constructor(host: Host, conn: Connection, closer: Closer, onChange: () => void) {
+    this.#host = host;
+    this.#conn = conn;
+    this.#closer = closer;
+    this.#onChange = onChange;
+    closer.defer(() => {
+      this.#monitor?.close();
+    });
+  }
+
+  /** `onChange`: somebody, maybe we, touched the table; `round` is due. */
+  static async open(host: Host, onChange: () => void): Promise<Guard> {
+    const closer = new Closer();
+    const { netnsFd: netns, kernel } = host;
+    const conn = closer.use(await kernel.connect({ netns, protocol: NETLINK.NETFILTER }));
+    return new Guard(host, conn, closer, onChange);
+  }
+
+  set vteps(vteps: readonly Address[]) {
+    this.#vteps = vteps;
+  }
+
+  /**
+   * Makes the table right; answers whether it was not. Until somebody said who our hosts are it stays as an earlier run left
+   * it: to judge by an empty list would cut off live traffic.
+   */
+  async round(vnis: readonly Vni[]): Promise<boolean> {
+    if (this.#vteps === undefined) return false;
+    await this.#watch();
+    const { vtep, port } = this.#host.underlay;
+    // Nobody else is us.
+    const vteps = this.#vteps.filter((other) => other !== vtep);
+    return nft.ensureTable(this.#conn, guardTable(port, vteps, vnis));
+  }
+
+  async #watch(): Promise<void> {
+    const { netnsFd: netns, kernel } = this.#host;
+    this.#monitor ??= await kernel.monitorTables({
+      netns,
+      onEvent: (event) => {
+        const { family, name } = GUARD_TABLE;
+        if (event.type === 'overrun' || (event.family === family && event.name === name)) {
+          this.#onChange();
+        }
+      },
+      onError: () => {
+        this.#monitor = undefined;
+        this.#onChange();
+      },
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#closer.close();
+  }
+}

@@ -1,0 +1,73 @@
+import { type Monitor, type Overrun, type RouteEvent } from '../netlink/index.js';
+import { SPOOF_TABLE } from './anti-spoof.js';
+import type { Kernel, TableMonitorOptions } from './kernel.js';
+import { News } from './news.js';
+
+/** What may be wrong: something in the namespace, or no more than the table against spoofing. */
+export type Suspect = 'all' | 'senders';
+
+export interface WatchOptions {
+  readonly kernel: Kernel;
+  readonly netnsFd: number;
+  /** What an event is about, and whether it is what we want anyway, or of no concern. */
+  readonly judge: (event: RouteEvent) => { readonly key: string; readonly isWanted: boolean };
+  readonly onSuspect: (suspect: Suspect) => void;
+}
+
+/** Long enough for our own changes to get where they go, short enough that repair comes within a fraction of a second. */
+const SETTLE_MS = 50;
+
+/** The kernel's notifications of one namespace. One that failed is opened again by the next `ensure`. */
+export class Watch implements AsyncDisposable {
+  readonly #options: WatchOptions;
+  readonly #news: News;
+  #monitors: Monitor[] = [];
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.#news = new News(() => {
+      options.onSuspect('all');
+    }, SETTLE_MS);
+  }
+
+  /** Whatever changes from then on is noticed: so watch first, and look then. */
+  async ensure(): Promise<void> {
+    if (this.#monitors.length > 0) return;
+    const { kernel, netnsFd: netns, onSuspect } = this.#options;
+    const onError = () => {
+      this.#stop();
+      onSuspect('all');
+    };
+    const onEvent = (event: RouteEvent | Overrun) => {
+      this.#onEvent(event);
+    };
+    const groups = ['link', 'neighbor'] as const;
+    this.#monitors.push(await kernel.monitor({ netns, groups, onEvent, onError }));
+    const onTable: TableMonitorOptions['onEvent'] = (event) => {
+      // Our own changes too: rules don't say in passing whether they are as we want them.
+      const { family, name } = SPOOF_TABLE;
+      if (event.type === 'overrun' || (event.family === family && event.name === name)) {
+        onSuspect('senders');
+      }
+    };
+    this.#monitors.push(await kernel.monitorTables({ netns, onEvent: onTable, onError }));
+  }
+
+  #onEvent(event: RouteEvent | Overrun): void {
+    if (event.type === 'overrun') this.#options.onSuspect('all');
+    else {
+      const { key, isWanted } = this.#options.judge(event);
+      this.#news.tell(key, isWanted);
+    }
+  }
+
+  #stop(): void {
+    for (const monitor of this.#monitors) monitor.close();
+    this.#monitors = [];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#news.close();
+    this.#stop();
+  }
+}
