@@ -6,6 +6,7 @@ import {
   type Mac,
   type Prefix,
   type Vni,
+  isUnicastMac,
   parseAddress,
   parseAddressWithLength,
   parseMac,
@@ -157,11 +158,18 @@ export const parseEndpoints: Parser<EndpointsDocument> = parser(
     ...raw,
     endpoints: raw.endpoints.map((endpoint) => ({
       id: endpoint.id,
-      mac: parseMac(endpoint.mac),
+      mac: parseUnicastMac(endpoint.mac),
       addresses: endpoint.addresses.map(parseAddressWithLength),
     })),
   }),
 );
+
+/** A group address in a forwarding table would send what is meant for many to one host. */
+function parseUnicastMac(text: string): Mac {
+  const mac = parseMac(text);
+  if (!isUnicastMac(mac)) throw new TypeError(`${mac} is no endpoint's`);
+  return mac;
+}
 
 /** A key that claims something for a network or host holds just its id. */
 export const parseClaim: Parser<string> = parser(

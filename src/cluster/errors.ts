@@ -4,6 +4,7 @@ export type ClusterDetail =
   | { readonly code: 'NAME_TAKEN'; readonly name: string; readonly network: string }
   | { readonly code: 'NETWORK_GONE'; readonly network: string }
   | { readonly code: 'VTEP_TAKEN'; readonly vtep: string; readonly host: string }
+  | { readonly code: 'HOST_ID_TAKEN'; readonly id: string }
   | { readonly code: 'VNI_TAKEN'; readonly network: string; readonly vni: number }
   | { readonly code: 'NO_FREE_VNI' }
   | { readonly code: 'INVALID_NAME'; readonly name: string };
@@ -40,5 +41,26 @@ export function vniTaken(
   return new ClusterError(
     { code: 'VNI_TAKEN', network: id, vni },
     `the store lost network ${id}, and network ${owner} has its VNI ${vni} by now; remove the network on this host and create it again`,
+  );
+}
+
+export function vtepTaken(vtep: string, host: string): ClusterError {
+  return new ClusterError(
+    { code: 'VTEP_TAKEN', vtep, host },
+    `host ${host} announces the underlay address ${vtep} already; hosts need addresses of their own: ` +
+      'choose the right link with --underlay LINK, ADDRESS or PREFIX',
+  );
+}
+
+/** `other`: what is announced under the id, if it can be read. */
+export function hostIdTaken(
+  id: string,
+  other: { readonly name: string; readonly vtep: string } | undefined,
+): ClusterError {
+  const who = other ? `host ${other.name} at ${other.vtep}` : 'somebody';
+  return new ClusterError(
+    { code: 'HOST_ID_TAKEN', id },
+    `${who} announces itself under this host's id ${id}; was this machine copied? ` +
+      'stop weft on the copy, remove its state directory and start it again',
   );
 }

@@ -1,10 +1,16 @@
 import type { Lease, Store } from '../store/index.js';
 import { Backoff } from '../util/index.js';
 import { type HostDocument, format, keys, parseClaim, parseHost } from './documents.js';
-import { ClusterError } from './errors.js';
+import { type ClusterError, hostIdTaken, vtepTaken } from './errors.js';
 
 /** Consul's floor is 10 s; it may take twice the TTL to notice. */
 const LEASE_MS = 15_000;
+
+/** Quick after a leader election; slow when the store stays away, or two hosts take something from each other. */
+const RETRY = { minMs: 200, maxMs: 10_000 };
+
+/** An announcement that held for this long was a good one: the next failure begins with short waits again. */
+const SETTLED_MS = 30_000;
 
 export type AnnounceState =
   | { readonly kind: 'starting' }
@@ -14,8 +20,9 @@ export type AnnounceState =
 /**
  * Keeps this host's document in the store for as long as the daemon runs, under a lease: when the host dies, it goes away by itself.
  *
- * A lost lease is taken again. The underlay address is claimed under the same lease, so two live hosts can't announce one address.
- * Closing leaves the document to its lease: a daemon that restarts in time was never gone.
+ * A lost lease is taken again, a document that somebody deletes is put back, and a new one replaces the old one without a
+ * gap. The underlay address is claimed under the same lease, so two live hosts can't announce one address. Closing leaves
+ * the document to its lease: a daemon that restarts in time was never gone.
  */
 export class HostAnnouncer implements AsyncDisposable {
   readonly #store: Store;
@@ -48,24 +55,29 @@ export class HostAnnouncer implements AsyncDisposable {
 
   async #run(): Promise<void> {
     const { signal } = this.#aborter;
-    const backoff = new Backoff({ minMs: 200, maxMs: 10_000 });
+    const backoff = new Backoff(RETRY);
+    let held: Lease | undefined;
     this.#onState({ kind: 'starting' });
     while (!signal.aborted) {
       this.#changed = new AbortController();
+      const interrupted = AbortSignal.any([this.#changed.signal, signal]);
+      const document = this.#document;
+      const begin = performance.now();
       let lease: Lease | undefined;
       try {
-        const document = this.#document;
         lease = await this.#store.lease({ name: `weft ${document.name}`, ttlMs: LEASE_MS });
         await this.#claim(document, lease);
-        backoff.reset();
+        // Only now: the document moved to the new lease without having been away.
+        await release(held);
+        held = lease;
         this.#onState({ kind: 'announced' });
-        await ended(AbortSignal.any([lease.lost, this.#changed.signal, signal]));
+        await this.#untilStale(document, AbortSignal.any([interrupted, lease.lost]));
       } catch (error) {
+        if (lease !== held) await release(lease);
         this.#onState({ kind: 'failed', error });
-        await backoff.wait(AbortSignal.any([this.#changed.signal, signal])).catch(() => undefined);
       }
-      // A lease that ends with the daemon stays in the store until its time is over.
-      if (!signal.aborted) await release(lease);
+      if (performance.now() - begin > SETTLED_MS) backoff.reset();
+      else await backoff.wait(interrupted).catch(() => undefined);
     }
   }
 
@@ -88,22 +100,22 @@ export class HostAnnouncer implements AsyncDisposable {
   }
 
   async #taken({ vtep }: HostDocument, owner: string): Promise<ClusterError> {
-    const entry = await this.#store.get(keys.host(owner));
-    const host = (entry && parseHost(entry.value))?.name ?? owner;
-    return new ClusterError(
-      { code: 'VTEP_TAKEN', vtep, host },
-      `host ${host} announces the underlay address ${vtep} already; hosts need addresses of their own: ` +
-        'choose the right link with --underlay LINK, ADDRESS or PREFIX',
-    );
+    const entry = owner === 'another host' ? undefined : await this.#store.get(keys.host(owner));
+    return vtepTaken(vtep, (entry && parseHost(entry.value))?.name ?? owner);
   }
-}
 
-/** Resolves when `signal` aborts. */
-async function ended(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+  /** Resolves when the document is not in the store any more, or `stop` aborts. Throws when it is another's. */
+  async #untilStale(document: HostDocument, stop: AbortSignal): Promise<void> {
+    const key = keys.host(document.id);
+    const text = format(document);
+    for await (const { entries } of this.#store.watch(key, { signal: stop })) {
+      if (entries.get(key)?.value === text) continue;
+      // A watch may begin with what was before our write; a read does not.
+      const entry = await this.#store.get(key);
+      if (!entry) return;
+      if (entry.value !== text) throw hostIdTaken(document.id, parseHost(entry.value));
+    }
+  }
 }
 
 /** A lease that can't be given back now ends by itself. */

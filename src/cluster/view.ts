@@ -1,16 +1,16 @@
-import type { Snapshot, Store } from '../store/index.js';
+import type { Store } from '../store/index.js';
 import type { Address, AddressWithLength, Mac } from '../net/index.js';
+import { DocumentSet } from './document-set.js';
+import { LiveHosts } from './live-hosts.js';
 import {
   type EndpointsDocument,
   type HostDocument,
   type NetworkDocument,
-  type Parser,
   keys,
   parseEndpoints,
   parseHost,
   parseNetwork,
 } from './documents.js';
-import { LiveHosts } from './live-hosts.js';
 
 /** An endpoint on another, live host. */
 export interface RemoteEndpoint {
@@ -27,80 +27,83 @@ export interface RemoteState {
   readonly vteps: readonly Address[];
 }
 
+/** None of them may throw. */
 export interface ViewEvents {
   /** The live hosts changed, this one included. */
   readonly onHosts: (hosts: readonly HostDocument[]) => void;
-  /** What others have on a followed network, complete, after each change. */
+  /** What others have on a followed network, complete: first when it is known, then after each change. */
   readonly onRemote: (networkId: string, state: RemoteState) => void;
   /** Called at each turn of whether the store can be reached. */
   readonly onReachable: (reachable: boolean) => void;
-  /** A document that can't be read; it counts as absent. */
+  /** A document that can't be read, or is not where it belongs; it counts as absent. */
   readonly onDamage: (key: string) => void;
 }
 
-/** Parsed documents under one prefix, kept up by a watch. */
-class Documents<T> {
-  readonly values = new Map<string, T>();
-  readonly #parse: Parser<T>;
-  readonly #onDamage: (key: string) => void;
-
-  constructor(parse: Parser<T>, onDamage: (key: string) => void) {
-    this.#parse = parse;
-    this.#onDamage = onDamage;
-  }
-
-  /** Parses only what changed. */
-  apply({ entries, changed }: Snapshot): void {
-    for (const key of changed) {
-      const entry = entries.get(key);
-      const value = entry && this.#parse(entry.value);
-      if (value !== undefined) this.values.set(key, value);
-      else this.values.delete(key);
-      if (entry && value === undefined) this.#onDamage(key);
-    }
-  }
+/** What one other host has on one network, as long as it is live. */
+interface Share {
+  readonly document: EndpointsDocument;
+  readonly host: HostDocument;
+  readonly endpoints: readonly RemoteEndpoint[];
 }
 
 interface Followed {
-  readonly documents: Documents<EndpointsDocument>;
+  readonly documents: DocumentSet<EndpointsDocument>;
+  /** By host id. */
+  readonly shares: Map<string, Share>;
   readonly aborter: AbortController;
+  readonly watch: Watch;
   isLoaded: boolean;
+  isReported: boolean;
+}
+
+interface Watch {
+  /** Resolves when the first snapshot was applied, or the watch ended before. */
   readonly loaded: Promise<void>;
   readonly loop: Promise<void>;
 }
 
 /**
- * What the other hosts announce, kept up by watches. While the store is away, the last known state stays.
+ * What the other hosts announce, kept up by watches. While the store is away, the last known state stays; and nothing is
+ * reported of a network before both its endpoints and the live hosts are known, so that an adopted data path is never
+ * emptied by half the truth.
  */
 export class ClusterView implements AsyncDisposable {
   readonly #store: Store;
   readonly #hostId: string;
   readonly #events: ViewEvents;
   readonly #aborter = new AbortController();
-  readonly #hosts: Documents<HostDocument>;
+  readonly #hosts: DocumentSet<HostDocument>;
   readonly #live: LiveHosts;
-  #hostsLoaded = false;
-  #recheck: NodeJS.Timeout | undefined;
-  readonly #networks: Documents<NetworkDocument>;
+  readonly #networks: DocumentSet<NetworkDocument>;
   readonly #followed = new Map<string, Followed>();
-  readonly #loops: Promise<void>[] = [];
+  readonly #hostsLoaded: Promise<void>;
+  #onHostsLoaded = (): void => undefined;
+  #areHostsLoaded = false;
+  #recheck: NodeJS.Timeout | undefined;
+  #loops: Promise<void>[] = [];
 
   constructor(store: Store, hostId: string, events: ViewEvents) {
     this.#store = store;
     this.#hostId = hostId;
     this.#events = events;
-    this.#hosts = new Documents(parseHost, events.onDamage);
     this.#live = new LiveHosts(hostId);
-    this.#networks = new Documents(parseNetwork, events.onDamage);
+    this.#hosts = new DocumentSet(parseHost, ({ id }) => keys.host(id), events.onDamage);
+    this.#networks = new DocumentSet(parseNetwork, ({ id }) => keys.network(id), events.onDamage);
+    this.#hostsLoaded = new Promise((resolve) => (this.#onHostsLoaded = resolve));
   }
 
-  /** Begins to watch; resolves when hosts and networks are loaded once, which is never while the store is away. */
+  /**
+   * Begins to watch; resolves when hosts, networks and what is followed by now are loaded once, which is not before the store
+   * can be reached. Rejects when the view is closed before.
+   */
   async start(): Promise<void> {
     const { signal } = this.#aborter;
-    const hosts = this.#watch(keys.hosts, this.#hosts, signal, () => this.#onHosts());
+    const hosts = this.#watch(keys.hosts, this.#hosts, signal, () => this.#updateHosts());
     const networks = this.#watch(keys.networks, this.#networks, signal, () => undefined);
     this.#loops.push(hosts.loop, networks.loop);
-    await Promise.all([hosts.loaded, networks.loaded]);
+    const followed = [...this.#followed.values()].map(({ watch }) => watch.loaded);
+    await Promise.all([hosts.loaded, networks.loaded, ...followed]);
+    signal.throwIfAborted();
   }
 
   /** Hosts that are alive, this one included once it is announced. */
@@ -109,93 +112,116 @@ export class ClusterView implements AsyncDisposable {
   }
 
   networks(): NetworkDocument[] {
-    return [...this.#networks.values.values()];
+    return this.#networks.values();
   }
 
   /** The hosts that have a followed network, with their endpoints; those that are not live included. */
   endpoints(networkId: string): EndpointsDocument[] {
-    return [...(this.#followed.get(networkId)?.documents.values.values() ?? [])];
+    return this.#followed.get(networkId)?.documents.values() ?? [];
   }
 
-  /** Begins to report a network; resolves when its first state was. Following twice is fine. */
+  /** Begins to report a network; resolves when its first state was, or nobody waits for it any more. Following twice is fine. */
   async follow(networkId: string): Promise<void> {
-    let followed = this.#followed.get(networkId);
-    if (!followed) {
-      const documents = new Documents(parseEndpoints, this.#events.onDamage);
-      const aborter = new AbortController();
-      const signal = AbortSignal.any([aborter.signal, this.#aborter.signal]);
-      const created: Followed = {
-        documents,
-        aborter,
-        isLoaded: false,
-        ...this.#watch(keys.endpointsOf(networkId), documents, signal, () => {
-          created.isLoaded = true;
-          this.#emit(networkId);
-        }),
-      };
-      followed = created;
-      this.#followed.set(networkId, followed);
-    }
-    await followed.loaded;
+    const { watch, aborter } = this.#followed.get(networkId) ?? this.#begin(networkId);
+    await watch.loaded;
+    if (!aborter.signal.aborted) await Promise.race([this.#hostsLoaded, watch.loop]);
   }
 
   async unfollow(networkId: string): Promise<void> {
     const followed = this.#followed.get(networkId);
     this.#followed.delete(networkId);
     followed?.aborter.abort();
-    await followed?.loop;
+    await followed?.watch.loop;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#aborter.abort();
+    this.#aborter.abort(new Error('the view of the cluster is closed'));
     clearTimeout(this.#recheck);
-    await Promise.all([...this.#loops, ...[...this.#followed.values()].map((f) => f.loop)]);
+    const networkIds = [...this.#followed.keys()];
+    await Promise.all([...this.#loops, ...networkIds.map(async (id) => this.unfollow(id))]);
+  }
+
+  #begin(networkId: string): Followed {
+    const keyOf = ({ host }: EndpointsDocument): string => keys.endpoints(networkId, host);
+    const documents = new DocumentSet(parseEndpoints, keyOf, this.#events.onDamage);
+    const prefix = keys.endpointsOf(networkId);
+    const aborter = new AbortController();
+    const watch = this.#watch(prefix, documents, aborter.signal, (changed) => {
+      followed.isLoaded = true;
+      if (aborter.signal.aborted) return;
+      this.#report(
+        networkId,
+        changed.map((key) => key.slice(prefix.length)),
+      );
+    });
+    const shares = new Map<string, Share>();
+    const followed = { documents, shares, aborter, watch, isLoaded: false, isReported: false };
+    this.#followed.set(networkId, followed);
+    return followed;
   }
 
   #watch<T>(
     prefix: string,
-    documents: Documents<T>,
+    documents: DocumentSet<T>,
     signal: AbortSignal,
-    onChange: () => void,
-  ): { readonly loaded: Promise<void>; readonly loop: Promise<void> } {
+    onChange: (changed: readonly string[]) => void,
+  ): Watch {
     let load = (): void => undefined;
     const loaded = new Promise<void>((resolve) => (load = resolve));
     const run = async (): Promise<void> => {
-      const onState = this.#events.onReachable;
-      for await (const snapshot of this.#store.watch(prefix, { signal, onState })) {
-        documents.apply(snapshot);
-        onChange();
+      try {
+        const onState = this.#events.onReachable;
+        for await (const snapshot of this.#store.watch(prefix, { signal, onState })) {
+          onChange(documents.apply(snapshot));
+          load();
+        }
+      } finally {
         load();
       }
     };
     return { loaded, loop: run() };
   }
 
-  #onHosts(): void {
-    this.#hostsLoaded = true;
+  #updateHosts(): void {
+    const before = new Map(this.hosts().map((host) => [host.id, host]));
+    const againMs = this.#live.update(this.#hosts.values());
     clearTimeout(this.#recheck);
-    const againMs = this.#live.update([...this.#hosts.values.values()]);
-    if (againMs !== undefined && !this.#aborter.signal.aborted) {
-      this.#recheck = setTimeout(() => this.#onHosts(), againMs + 1);
-    }
-    this.#events.onHosts(this.hosts());
-    for (const networkId of this.#followed.keys()) this.#emit(networkId);
+    if (againMs !== undefined) this.#recheck = setTimeout(() => this.#updateHosts(), againMs + 1);
+    const ids = new Set([...before.keys(), ...this.hosts().map(({ id }) => id)]);
+    const changed = [...ids].filter((id) => before.get(id) !== this.#live.get(id));
+    if (changed.length > 0 || !this.#areHostsLoaded) this.#events.onHosts(this.hosts());
+    this.#areHostsLoaded = true;
+    for (const networkId of this.#followed.keys()) this.#report(networkId, changed);
+    this.#onHostsLoaded();
   }
 
-  /** Tells nothing before both are known, hosts and endpoints: half of it would look like everybody's end. */
-  #emit(networkId: string): void {
+  /** Brings up to date what these hosts have on the network, and tells when that is another now. */
+  #report(networkId: string, hostIds: Iterable<string>): void {
     const followed = this.#followed.get(networkId);
-    if (!followed?.isLoaded || !this.#hostsLoaded) return;
-    const endpoints: RemoteEndpoint[] = [];
-    const vteps: Address[] = [];
-    for (const document of followed.documents.values.values()) {
-      const host = this.#live.get(document.host);
-      if (!host || host.id === this.#hostId) continue;
-      vteps.push(host.vtep);
-      for (const endpoint of document.endpoints) {
-        endpoints.push({ ...endpoint, hostName: host.name, vtep: host.vtep });
-      }
-    }
-    this.#events.onRemote(networkId, { endpoints, vteps });
+    if (!followed) return;
+    let isChanged = false;
+    for (const id of hostIds) isChanged = this.#refresh(networkId, followed, id) || isChanged;
+    if (!followed.isLoaded || !this.#areHostsLoaded) return;
+    if (!isChanged && followed.isReported) return;
+    followed.isReported = true;
+    const shares = [...followed.shares.values()];
+    this.#events.onRemote(networkId, {
+      endpoints: shares.flatMap(({ endpoints }) => endpoints),
+      vteps: shares.map(({ host }) => host.vtep),
+    });
+  }
+
+  #refresh(networkId: string, { documents, shares }: Followed, hostId: string): boolean {
+    if (hostId === this.#hostId) return false;
+    const document = documents.get(keys.endpoints(networkId, hostId));
+    const host = this.#live.get(hostId);
+    if (!document || !host) return shares.delete(hostId);
+    const before = shares.get(hostId);
+    const isSameHost = before?.host.vtep === host.vtep && before.host.name === host.name;
+    if (isSameHost && before.document === document) return false;
+    const { vtep, name: hostName } = host;
+    const endpoints = document.endpoints.map((each) => ({ ...each, hostName, vtep }));
+    shares.set(hostId, { document, host, endpoints });
+    return true;
   }
 }

@@ -124,6 +124,12 @@ export class Bindings {
     this.#left.add(networkId);
   }
 
+  /** This host is in a network of the store that no binding knows. */
+  async addLeft(networkId: string): Promise<void> {
+    await this.#local.transact([{ op: 'set', key: LEFT + networkId, value: '1' }]);
+    this.#left.add(networkId);
+  }
+
   async forgetLeft(networkId: string): Promise<void> {
     if (!this.#left.has(networkId)) return;
     await this.#local.transact([{ op: 'delete', key: LEFT + networkId }]);

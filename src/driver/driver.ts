@@ -73,6 +73,7 @@ export class Driver implements NetworkDriver {
       this.#membership.publishLater(binding.network.id);
     }
     for (const networkId of this.#bindings.left()) this.#membership.publishLater(networkId);
+    this.#membership.leaveForgotten();
   }
 
   async createNetwork(request: CreateNetworkRequest, { signal }: CallContext): Promise<void> {

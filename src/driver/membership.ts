@@ -5,7 +5,7 @@ import type {
   Networks,
   NewNetwork,
 } from '../cluster/index.js';
-import { hasCode } from '../util/index.js';
+import { Backoff, hasCode } from '../util/index.js';
 import type { Bindings } from './bindings.js';
 import { DriverError } from './errors.js';
 import { Publisher } from './publisher.js';
@@ -31,6 +31,7 @@ export class Membership implements AsyncDisposable {
   readonly #bindings: Bindings;
   readonly #publisher: Publisher;
   readonly #aborter = new AbortController();
+  #forgotten: Promise<void> = Promise.resolve();
 
   constructor({ networks, view, bindings, onError }: MembershipDeps) {
     this.#networks = networks;
@@ -76,6 +77,14 @@ export class Membership implements AsyncDisposable {
     void this.#publisher.publish(networkId, 0);
   }
 
+  /**
+   * Leaves the networks that this host has by the store and not by the bindings: a crash while one was made leaves such. Waits for the
+   * store in the background, and never leaves what is bound by the time it is written.
+   */
+  leaveForgotten(): void {
+    this.#forgotten = this.#leaveForgotten();
+  }
+
   async unfollow(networkId: string): Promise<void> {
     await this.#view.unfollow(networkId);
   }
@@ -86,7 +95,27 @@ export class Membership implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#aborter.abort();
+    await this.#forgotten;
     await this.#publisher[Symbol.asyncDispose]();
+  }
+
+  async #leaveForgotten(): Promise<void> {
+    const { signal } = this.#aborter;
+    const backoff = new Backoff({ minMs: 1000, maxMs: 30_000 });
+    while (!signal.aborted) {
+      try {
+        const joined = await this.#networks.memberships();
+        for (const networkId of joined) {
+          if (this.#bindings.byNetworkId(networkId)) continue;
+          await this.#bindings.addLeft(networkId);
+          this.publishLater(networkId);
+        }
+        return;
+      } catch {
+        // The store is away; who watches it says so.
+        await backoff.wait(signal).catch(() => undefined);
+      }
+    }
   }
 
   async #settle(networkId: string): Promise<void> {

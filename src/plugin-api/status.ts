@@ -44,6 +44,7 @@ export const kindOfCode = {
   NETWORK_GONE: 'conflict',
   NO_FREE_VNI: 'conflict',
   VTEP_TAKEN: 'conflict',
+  HOST_ID_TAKEN: 'conflict',
   VNI_TAKEN: 'conflict',
   // driver
   FOREIGN_IPAM: 'invalid',

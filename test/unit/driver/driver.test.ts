@@ -1,7 +1,8 @@
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { parseAddressWithLength, parseMac, parsePrefix } from '../../../src/net/index.js';
 import { type CreateNetworkRequest, ADDRESS_SPACE } from '../../../src/plugin-api/index.js';
 import { EmbeddedStore } from '../../../src/store/index.js';
+import { until } from '../../helpers/cluster.js';
 import { driverHost } from '../../helpers/driver-host.js';
 
 const context = { requestId: '1', signal: new AbortController().signal };
@@ -36,14 +37,6 @@ function endpoint(networkId: string, n: number) {
 async function keysOf(store: EmbeddedStore): Promise<string[]> {
   const entries = await store.list('');
   return entries.map((e) => e.key.split('/')[0]!).filter((k) => k !== 'hosts' && k !== 'vteps');
-}
-
-async function until(t: ExecutionContext, what: string, check: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5000;
-  while (!check()) {
-    if (Date.now() > deadline) return t.fail(`${what} did not come about`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }
 
 test('driver > two hosts that create the same name share one network, and its last leaver removes it', async (t) => {
@@ -250,4 +243,14 @@ test('driver > a restart restores networks and endpoints, and puts back what the
   const [id] = after.datapath.networks.keys();
   await until(t, 'the network in the store', () => after.view.endpoints(id!).length === 1);
   t.is((await after.networks.findByName('web'))?.id, id);
+});
+
+test('driver > a restart leaves a network that a crash in the middle of its creation left behind', async (t) => {
+  const shared = EmbeddedStore.memory();
+  await using before = await driverHost(shared, 'h1');
+  await before.networks.create({ name: 'web', internal: false, pools: [] });
+  await using after = await driverHost(shared, 'h1');
+  await after.driver.restore();
+  await until(t, 'nothing in the store', async () => (await shared.list('networks/')).length === 0);
+  t.deepEqual(after.bindings.left(), []);
 });

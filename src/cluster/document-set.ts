@@ -1,0 +1,50 @@
+import type { Snapshot } from '../store/index.js';
+import type { Parser } from './documents.js';
+
+interface Kept<T> {
+  readonly text: string;
+  readonly value: T;
+}
+
+/** Parsed documents under one prefix, kept up by a watch. Only what changed is parsed. */
+export class DocumentSet<T> {
+  readonly #kept = new Map<string, Kept<T>>();
+  readonly #parse: Parser<T>;
+  readonly #keyOf: (value: T) => string;
+  readonly #onDamage: (key: string) => void;
+
+  /** `keyOf`: where a document belongs; one that is elsewhere speaks for others and counts as damaged. */
+  constructor(parse: Parser<T>, keyOf: (value: T) => string, onDamage: (key: string) => void) {
+    this.#parse = parse;
+    this.#keyOf = keyOf;
+    this.#onDamage = onDamage;
+  }
+
+  get(key: string): T | undefined {
+    return this.#kept.get(key)?.value;
+  }
+
+  values(): T[] {
+    return Array.from(this.#kept.values(), ({ value }) => value);
+  }
+
+  /** The keys whose document is another now. A document that was only written again is not among them. */
+  apply({ entries, changed }: Snapshot): string[] {
+    return [...changed].filter((key) => {
+      const before = this.#kept.get(key);
+      const text = entries.get(key)?.value;
+      if (text === before?.text) return false;
+      const value = text === undefined ? undefined : this.#read(key, text);
+      if (text === undefined || value === undefined) return this.#kept.delete(key);
+      this.#kept.set(key, { text, value });
+      return true;
+    });
+  }
+
+  #read(key: string, text: string): T | undefined {
+    const value = this.#parse(text);
+    if (value !== undefined && this.#keyOf(value) === key) return value;
+    this.#onDamage(key);
+    return undefined;
+  }
+}

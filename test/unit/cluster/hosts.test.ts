@@ -1,0 +1,189 @@
+import test, { type ExecutionContext } from 'ava';
+import {
+  type AnnounceState,
+  type HostDocument,
+  HostAnnouncer,
+} from '../../../src/cluster/index.js';
+import { EmbeddedStore, type Lease, type Store } from '../../../src/store/index.js';
+import { AppError } from '../../../src/util/index.js';
+import { hostDocument, until } from '../../helpers/cluster.js';
+import { GatedStore } from '../../helpers/gated-store.js';
+import { ShakyStore } from '../../helpers/shaky-store.js';
+
+const A = hostDocument('a', '192.0.2.1');
+const B = hostDocument('b', '192.0.2.2');
+
+/** A daemon's announcement, and what it told of it. */
+class Announced implements AsyncDisposable {
+  readonly states: AnnounceState[] = [];
+  readonly announcer: HostAnnouncer;
+
+  constructor(store: Store, document: HostDocument) {
+    this.announcer = new HostAnnouncer(store, document, (state) => void this.states.push(state));
+    this.announcer.start();
+  }
+
+  async reaches(t: ExecutionContext, kind: AnnounceState['kind']): Promise<void> {
+    await until(t, kind, () => this.states.at(-1)?.kind === kind);
+  }
+
+  failure(): AppError<{ readonly code: string }> {
+    const state = this.states.findLast(({ kind }) => kind === 'failed');
+    if (state?.kind !== 'failed' || !(state.error instanceof AppError))
+      throw new Error('no failure');
+    return state.error;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.announcer[Symbol.asyncDispose]();
+  }
+}
+
+/** A store whose leases can be lost. */
+class LossyStore extends GatedStore {
+  #losers: (() => Promise<void>)[] = [];
+
+  override async lease(options: { readonly name: string; readonly ttlMs: number }): Promise<Lease> {
+    const inner = await super.lease(options);
+    const lost = new AbortController();
+    this.#losers.push(async () => {
+      await inner[Symbol.asyncDispose]();
+      lost.abort();
+    });
+    const { id } = inner;
+    return { id, lost: lost.signal, [Symbol.asyncDispose]: inner[Symbol.asyncDispose] };
+  }
+
+  async loseLeases(): Promise<void> {
+    for (const lose of this.#losers.splice(0)) await lose();
+  }
+}
+
+async function keysOf(store: Store): Promise<string[]> {
+  return (await store.list('')).map(({ key }) => key);
+}
+
+test('hosts > a host announces itself and claims its underlay address', async (t) => {
+  const store = EmbeddedStore.memory();
+  await using a = new Announced(store, A);
+  await a.reaches(t, 'announced');
+  t.deepEqual(await keysOf(store), ['hosts/host-a', 'vteps/192.0.2.1']);
+  t.deepEqual(
+    a.states.map(({ kind }) => kind),
+    ['starting', 'announced'],
+  );
+});
+
+test('F6 > a host whose underlay address another one has is refused, with the name of that and the way out', async (t) => {
+  const store = EmbeddedStore.memory();
+  await using a = new Announced(store, A);
+  await a.reaches(t, 'announced');
+  await using b = new Announced(store, { ...B, vtep: A.vtep });
+  await b.reaches(t, 'failed');
+  t.is(b.failure().code, 'VTEP_TAKEN');
+  t.regex(b.failure().message, /^host a announces .* 192\.0\.2\.1 already.*--underlay/);
+  t.deepEqual(await keysOf(store), ['hosts/host-a', 'vteps/192.0.2.1']);
+});
+
+test('F6 > of two hosts that claim one underlay address at once, one gets it', async (t) => {
+  const store = EmbeddedStore.memory();
+  await using a = new Announced(store, A);
+  await using b = new Announced(store, { ...B, vtep: A.vtep });
+  const isSettled = ({ states }: Announced): boolean => states.length > 1;
+  await until(t, 'both settled', () => isSettled(a) && isSettled(b));
+  t.deepEqual(
+    new Set([a, b].map(({ states }) => states[1]?.kind)),
+    new Set(['announced', 'failed']),
+  );
+  t.is((await store.list('hosts/')).length, 1);
+});
+
+test('hosts > an address that its host gave up goes to the one that waits for it', async (t) => {
+  const store = EmbeddedStore.memory();
+  await using a = new Announced(store, A);
+  await a.reaches(t, 'announced');
+  await using b = new Announced(store, { ...B, vtep: A.vtep });
+  await b.reaches(t, 'failed');
+  a.announcer.update(hostDocument('a', '192.0.2.9'));
+  await b.reaches(t, 'announced');
+  t.deepEqual(await keysOf(store), [
+    'hosts/host-a',
+    'hosts/host-b',
+    'vteps/192.0.2.1',
+    'vteps/192.0.2.9',
+  ]);
+});
+
+test('hosts > a new announcement replaces the old one without a gap', async (t) => {
+  const store = EmbeddedStore.memory();
+  await using a = new Announced(store, A);
+  await a.reaches(t, 'announced');
+  const seen: string[] = [];
+  const watching = new AbortController();
+  const watch = (async () => {
+    for await (const { entries } of store.watch('hosts/', watching)) {
+      const text = entries.get('hosts/host-a')?.value;
+      seen.push(text === undefined ? 'gone' : (JSON.parse(text) as HostDocument).vtep);
+    }
+  })();
+  a.announcer.update(hostDocument('a', '192.0.2.9'));
+  await until(t, 'the new address', () => seen.at(-1) === '192.0.2.9');
+  await until(t, 'the old claim gone', async () => !(await store.get('vteps/192.0.2.1')));
+  watching.abort();
+  await watch;
+  t.deepEqual(seen, ['192.0.2.1', '192.0.2.9']);
+});
+
+test('hosts > a host whose lease is lost announces itself again', async (t) => {
+  const store = new LossyStore(EmbeddedStore.memory());
+  await using a = new Announced(store, A);
+  await a.reaches(t, 'announced');
+  await store.loseLeases();
+  t.deepEqual(await keysOf(store), []);
+  await until(t, 'announced again', () => a.states.length > 2);
+  t.deepEqual(await keysOf(store), ['hosts/host-a', 'vteps/192.0.2.1']);
+});
+
+test('hosts > an announcement that somebody deletes is put back', async (t) => {
+  const store = EmbeddedStore.memory();
+  await using a = new Announced(store, A);
+  await a.reaches(t, 'announced');
+  await store.transact([{ op: 'delete', key: 'hosts/host-a' }]);
+  await until(t, 'it is back', async () => (await store.get('hosts/host-a')) !== undefined);
+});
+
+test('hosts > a copy of a host is told from it, and both say so', async (t) => {
+  const store = EmbeddedStore.memory();
+  await using a = new Announced(store, A);
+  await a.reaches(t, 'announced');
+  await using copy = new Announced(store, { ...A, name: 'copy', vtep: B.vtep });
+  await copy.reaches(t, 'announced');
+  await a.reaches(t, 'failed');
+  t.is(a.failure().code, 'HOST_ID_TAKEN');
+  t.regex(a.failure().message, /^host copy at 192\.0\.2\.2 .*host-a.*copied.*state directory/);
+  await until(t, 'the copy hears too', () => copy.states.some(({ kind }) => kind === 'failed'));
+});
+
+test('hosts > a host announces itself when the store is back', async (t) => {
+  const inner = EmbeddedStore.memory();
+  const shakiness = { random: Math.random, failures: 1 };
+  await using a = new Announced(new ShakyStore(inner, shakiness), A);
+  await a.reaches(t, 'failed');
+  t.is(a.failure().code, 'UNAVAILABLE');
+  shakiness.failures = 0;
+  await a.reaches(t, 'announced');
+});
+
+test('hosts > a daemon that stops leaves its announcement to its lease, the next one takes it over', async (t) => {
+  const store = new LossyStore(EmbeddedStore.memory());
+  const first = new Announced(store, A);
+  await first.reaches(t, 'announced');
+  await first[Symbol.asyncDispose]();
+  t.deepEqual(await keysOf(store), ['hosts/host-a', 'vteps/192.0.2.1']);
+
+  const second = new LossyStore(store);
+  await using again = new Announced(second, { ...A, startedAt: '2026-02-02T00:00:00.000Z' });
+  await again.reaches(t, 'announced');
+  const { length } = await keysOf(store);
+  t.is(length, 2);
+});
