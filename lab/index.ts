@@ -22,6 +22,7 @@ export {
   ensureConsul,
   ensureEngine,
   ensureLabPackages,
+  ensureTestTools,
   ensureTools,
   type Engine,
   type EngineRelease,

@@ -58,6 +58,12 @@ const tools: readonly (readonly [path: string, debianPackage: string])[] = [
   ['libdevmapper.so.1.02.1', 'libdevmapper1.02.1'],
   ['libseccomp.so.2', 'libseccomp2'],
 ];
+/** What tests use besides: to see what a program sends, and to send what no program would. */
+const testTools: typeof tools = [
+  ['strace', 'strace'],
+  ['python3', 'python3'],
+  ['openssl', 'openssl'],
+];
 const buildTools: typeof tools = [
   ['g++', 'g++'],
   ['make', 'make'],
@@ -98,6 +104,11 @@ export async function ensureRuntime(): Promise<string> {
 /** Installs what the lab needs from the machine and lacks; root when something does. */
 export async function ensureTools(): Promise<void> {
   await installMissing(tools);
+}
+
+/** Installs what the tests of the kernel need and lack. */
+export async function ensureTestTools(): Promise<void> {
+  await installMissing([...tools, ...testTools]);
 }
 
 /** Installs what building the native addon needs and lacks. */

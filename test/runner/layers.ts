@@ -3,7 +3,7 @@ import {
   cacheDirectory,
   engineReleases,
   ensureLabPackages,
-  ensureTools,
+  ensureTestTools,
   projectDirectory,
   run,
   runInJail,
@@ -87,7 +87,7 @@ function kernelStep(selection: Selection): Step {
     name: 'kernel',
     slow: true,
     run: async (onOutput) => {
-      await ensureTools();
+      await ensureTestTools();
       const argv = avaArgv('ava.kernel.config.js', selection);
       return runInJail([process.execPath, ...argv], { onOutput });
     },
