@@ -90,8 +90,8 @@ test.serial(
     for (let round = 0; round < 8; round += 1) {
       await runIdle(host, `one-${round}`, '--network', 'tiny');
       await host.daemon.kill();
-      await host.docker('rm', '--force', `one-${round}`);
-      await host.daemon.start();
+      // Docker repeats what it could not say, for 15 s a call, while the daemon comes back.
+      await Promise.all([host.docker('rm', '--force', `one-${round}`), host.daemon.start()]);
     }
     const names: string[] = [];
     await waitFor(
