@@ -1,5 +1,5 @@
 import type { Address } from '../net/index.js';
-import { take } from './blocks.js';
+import { type Block, take } from './blocks.js';
 import { type PickOptions, type Source, candidates, ownBlock, pickBlock } from './pick.js';
 import type { Share } from './share.js';
 import { poolFull } from './usage.js';
@@ -12,18 +12,21 @@ const RESERVE_RETRY_MS = 10_000;
 export class Allocator {
   readonly #share: Share;
   readonly #line: WaitingLine;
+  readonly #signal: AbortSignal;
   #noReserveUntil = 0;
 
-  constructor(share: Share, line: WaitingLine) {
+  /** `signal` ends all work. */
+  constructor(share: Share, line: WaitingLine, signal: AbortSignal) {
     this.#share = share;
     this.#line = line;
+    this.#signal = signal;
   }
 
   /** Serves those who wait from the best block, until nobody waits or nothing is left. */
   async allocate(): Promise<void> {
     const { table, context, local, layout } = this.#share;
     let fresh = !table.listed;
-    if (fresh) await this.#share.refresh();
+    if (fresh) await this.#share.refresh(this.#signal);
     let crowded = false;
     while (this.#line.length > 0) {
       const pick = pickBlock({ ...this.#options(), crowded });
@@ -37,7 +40,7 @@ export class Allocator {
       } else if (fresh) {
         this.#line.fail(poolFull(context, local.pool, layout, table));
       } else {
-        await this.#share.refresh();
+        await this.#share.refresh(this.#signal);
         fresh = true;
       }
     }
@@ -46,12 +49,13 @@ export class Allocator {
   /** One write to one block: what waits to be written there, and as many of those in line as it has room for. */
   async serve(base: Address, source: Source): Promise<void> {
     const { host, now } = this.#share.context;
-    const given = await this.#share.change(base, (draft) => {
+    const body = (draft: Block) => {
       if (source === 'unowned') draft.owner ??= host;
       const some = candidates(this.#options(), base, draft, source).slice(0, this.#line.length);
       for (const address of some) take(draft, address, host, now());
       return { result: some, given: some };
-    });
+    };
+    const given = await this.#share.change(base, body, this.#signal);
     // Whoever gave up meanwhile got nothing: their address is nobody's.
     for (const address of this.#line.serve(given)) this.#share.uncertain.add(address);
   }
@@ -66,7 +70,7 @@ export class Allocator {
   /** Fills the reserve from a block of ours, or one that nobody has. Others' blocks are for those in need. */
   async fillReserve(): Promise<void> {
     const { table, context } = this.#share;
-    if (!table.listed) await this.#share.refresh();
+    if (!table.listed) await this.#share.refresh(this.#signal);
     if (!this.needsReserve) return;
     const options = this.#options();
     const own = ownBlock(options);

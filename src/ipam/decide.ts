@@ -98,8 +98,8 @@ export function decide(wish: Wish, situation: Situation): Decision {
 function decideNamed(wish: Wish & { readonly prefix: Prefix }, situation: Situation): Decision {
   const { prefix, network } = wish;
   const { pools, host, open } = situation;
-  assertNoObstacle(prefix, situation, undefined);
   const exact = pools.find((pool) => pool.prefix === prefix);
+  assertNoObstacle(prefix, situation, exact && network);
   if (exact?.closing) return { kind: 'finish', pool: exact };
   if (exact && network !== undefined && exact.network === network)
     return join(exact, wish, situation);

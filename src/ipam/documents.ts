@@ -21,7 +21,6 @@ export const keys = {
   poolsGuard: 'pools-guard',
   /** The range that IPv6 pools of this cluster are cut from. */
   ula: 'ula',
-  allPoolHosts: 'pool-hosts/',
   poolHosts: (pool: string) => `pool-hosts/${pool}/`,
   poolHost: (pool: string, host: string) => `pool-hosts/${pool}/${host}`,
   blocks: (pool: string) => `blocks/${pool}/`,

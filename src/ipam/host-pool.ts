@@ -50,6 +50,7 @@ export class HostPool implements AsyncDisposable {
   readonly #aborter = new AbortController();
   readonly #releasing = new Map<Address, (() => void)[]>();
   #publishing = false;
+  #reported: string | undefined;
   #trouble: unknown = new Error('it answers too slowly');
 
   constructor(deps: HostPoolDeps) {
@@ -61,7 +62,7 @@ export class HostPool implements AsyncDisposable {
     this.#line = new WaitingLine(context.patienceMs, () =>
       unavailable(`get an address of pool ${local.id}`, this.#trouble),
     );
-    this.#allocator = new Allocator(this.share, this.#line);
+    this.#allocator = new Allocator(this.share, this.#line, this.#aborter.signal);
     this.#worker = new Worker({
       random: context.random,
       step: async () => this.exclusively(async () => this.#step()),
@@ -245,15 +246,16 @@ export class HostPool implements AsyncDisposable {
       await this.#deps.leave(this, signal);
       return false;
     }
+    const publishing = this.#publishing;
     try {
-      if (this.#publishing) {
+      if (publishing) {
         await this.#deps.publish(this.local, signal);
-        await this.share.refresh();
+        await this.share.refresh(signal);
         this.#publishing = false;
       }
       await this.#work();
     } catch (error) {
-      if (!hasCode(error, 'UNKNOWN_POOL')) throw error;
+      if (!hasCode(error, 'UNKNOWN_POOL') || publishing) throw error;
       await this.#restore();
     }
     return (
@@ -285,7 +287,10 @@ export class HostPool implements AsyncDisposable {
     this.#trouble = error;
     if (isOutage(error) || hasCode(error, 'STORE_UNAVAILABLE')) return;
     this.#line.fail(error);
-    if (error instanceof IpamError) this.#context.report(error);
+    // Again and again until somebody mends it, but said once.
+    if (!(error instanceof IpamError) || error.message === this.#reported) return;
+    this.#reported = error.message;
+    this.#context.report(error);
   }
 
   #reservedAddress(): Address | undefined {

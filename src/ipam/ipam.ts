@@ -116,7 +116,7 @@ export class Ipam implements IpamDriver, AsyncDisposable {
       ipam.#context,
       async (id, address, to) => ipam.#pools.get(id)?.handOver(address, to),
       ipam.#aborter.signal,
-    );
+    ).catch((error: unknown) => ipam.#context.report(unavailable('hear other hosts', error)));
     return ipam;
   }
 
@@ -223,8 +223,8 @@ export class Ipam implements IpamDriver, AsyncDisposable {
   /** Frees everything of a host that will not come back, or only as a new one. */
   async forgetHost(host: string, { signal }: { readonly signal: AbortSignal }): Promise<void> {
     if (host === this.#context.host) return;
-    const marks = await this.#poolStore.ofHost(host, signal);
-    for (const id of marks.keys()) await this.#poolStore.leave(id, host, signal);
+    const ids = await this.#poolStore.ofHost(host, signal);
+    for (const id of ids) await this.#poolStore.leave(id, host, signal);
   }
 
   /** Resolves when nothing is left to write. */
@@ -269,14 +269,11 @@ export class Ipam implements IpamDriver, AsyncDisposable {
     return { ...report, pools };
   }
 
-  /** The pools that this host has by the store; those that it has forgotten itself are remembered, or given up. */
+  /** The pools that this host has by the store; those that it has forgotten itself it remembers. */
   async #compareMarks(signal: AbortSignal): Promise<ReadonlySet<string>> {
     const marks = await this.#poolStore.ofHost(this.#context.host, signal);
-    for (const id of marks.keys()) {
-      const found = await this.#find(id, signal);
-      if (!found) await this.#poolStore.leave(id, this.#context.host, signal);
-    }
-    return new Set(marks.keys());
+    for (const id of marks) await this.#find(id, signal);
+    return marks;
   }
 
   /** This host's part in a pool; from the store when the disk has forgotten it. */

@@ -95,7 +95,7 @@ export class Pools {
       const found = await this.#readAll(bounded);
       const there = found.find((other) => other.pool.id === pool.id);
       if (there?.pool.closing) return this.#finish(there, bounded);
-      if (there && there.pool.network !== pool.network) throw lost(pool, there.pool);
+      if (there && !isSame(there.pool, pool)) throw lost(pool, there.pool);
       if (there) {
         const check: Op = { op: 'check', key: there.entry.key, ifVersion: there.entry.version };
         const { ok } = await this.#context.store.transact([check, mark], { signal: bounded });
@@ -141,14 +141,15 @@ export class Pools {
   }
 
   /** Every pool that `host` has a mark for. */
-  async ofHost(host: string, signal: AbortSignal): Promise<Map<string, PoolHost>> {
-    const marks = new Map<string, PoolHost>();
-    for (const entry of await this.#context.store.list(keys.allPoolHosts, { signal })) {
-      const [id, owner] = entry.key.slice(keys.allPoolHosts.length).split('/');
-      if (id === undefined || owner !== host) continue;
-      marks.set(id, this.#parseMark(entry));
+  async ofHost(host: string, signal: AbortSignal): Promise<Set<string>> {
+    const { store } = this.#context;
+    const ids = new Set<string>();
+    // One read for each pool: all marks of all hosts would be far more.
+    for (const { key } of await store.list(keys.pools, { signal })) {
+      const id = key.slice(keys.pools.length);
+      if (await store.get(keys.poolHost(id, host), { signal })) ids.add(id);
     }
-    return marks;
+    return ids;
   }
 
   /** The pool and this host's mark, when both are there. */
@@ -357,6 +358,12 @@ export class Pools {
 
 /** A host that closes a pool is done in milliseconds; one that is not after this long has died. */
 const CLOSING_MS = 1000;
+
+/** False for a pool that only happens to have the same prefix. */
+function isSame(a: Pool, b: Pool): boolean {
+  const shape = a.network === b.network && a.range === b.range && a.blockSize === b.blockSize;
+  return shape && (a.network !== undefined || a.createdBy === b.createdBy);
+}
 
 /** What an earlier, failed create left behind is dropped; what may still be under way stays. */
 function withGrant(before: PoolHost | undefined, grant: string, now: number): PoolHost {
