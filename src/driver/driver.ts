@@ -118,6 +118,8 @@ export class Driver implements NetworkDriver {
     await this.#mutex.run(dockerId, async () => {
       const binding = this.#bindings.network(dockerId);
       if (!binding || !(await this.#membership.name(binding.network.id, name))) return;
+      const poolIds = binding.network.pools.map((pool) => pool.id);
+      await this.#deps.addresses.networkNamed(poolIds, name);
       await this.#bindings.addNetwork({ ...binding, network: { ...binding.network, name } });
     });
   }

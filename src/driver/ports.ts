@@ -8,6 +8,8 @@ export interface Addresses {
   ): Promise<({ readonly id: string; readonly network?: string } | undefined)[]>;
   /** The network exists on this host now: explicit addresses asked for from here on are endpoints'. */
   networkCreated(poolIds: readonly string[]): Promise<void>;
+  /** What Docker calls the network: other hosts can join by this name. */
+  networkNamed(poolIds: readonly string[], name: string): Promise<void>;
   /** This endpoint uses this address. */
   attach(poolId: string, address: Address, endpointId: string): Promise<void>;
   detach(poolId: string, address: Address, endpointId: string): Promise<void>;

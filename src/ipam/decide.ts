@@ -43,6 +43,8 @@ export interface Situation {
   readonly occupied: readonly Occupied[];
   /** By pool id. */
   readonly open: ReadonlyMap<string, OpenGrants>;
+  /** True when this host has the pool. */
+  readonly has: (id: string) => boolean;
   /** True when endpoints on this host use addresses of the pool. */
   readonly inUse: (id: string) => boolean;
   /** What pools are chosen from. */
@@ -55,7 +57,7 @@ export type Decision =
   | { readonly kind: 'create'; readonly pool: Pool }
   /** Its deletion has to be completed first. */
   | { readonly kind: 'finish'; readonly pool: Pool }
-  /** This host has it by mistake and nobody else can: it has to go first. */
+  /** It was left over on this host, which has to give it up first. */
   | { readonly kind: 'retire'; readonly pool: Pool };
 
 /** Reads what Docker asks for. Throws INVALID_OPTION. */
@@ -103,8 +105,9 @@ function decideNamed(wish: Wish & { readonly prefix: Prefix }, situation: Situat
   if (exact?.closing) return { kind: 'finish', pool: exact };
   if (exact && network !== undefined && exact.network === network)
     return join(exact, wish, situation);
-  if (exact && network === exact.network && exact.createdBy === host) {
-    // Nobody but its creator can have a pool without a name, and Docker has no such network here.
+  // Docker has no such network here, and nobody but its creator can have a pool without a name.
+  const isLeftOver = exact?.createdBy === host && (!exact.network || situation.has(exact.id));
+  if (exact && network === undefined && isLeftOver) {
     if ((open.get(exact.id)?.ageMs ?? Infinity) < IN_FLIGHT_MS) throw beingCreated(prefix);
     if (situation.inUse(exact.id)) throw overlap(prefix, exact, situation);
     return { kind: 'retire', pool: exact };

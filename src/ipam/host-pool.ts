@@ -169,16 +169,25 @@ export class HostPool implements AsyncDisposable {
 
   async dropGrants(grants: Readonly<Record<string, number>>, signal: AbortSignal): Promise<void> {
     const { local } = this;
-    local.host = { ...local.host, grants };
-    if (local.isMember) {
+    if (Object.keys(grants).length > 0) {
+      local.host = { ...local.host, grants };
       this.#publishing = true;
+      await local.save();
     } else {
-      local.forgetAddresses();
-      this.#line.fail(unknownPool(local.id));
+      await this.withdraw();
     }
-    await local.save();
     this.#worker.kick(true);
     await this.#forAMoment(signal);
+  }
+
+  /** Hands out nothing more; what this host has in the store is given up next. */
+  async withdraw(): Promise<void> {
+    const { local } = this;
+    if (!local.isMember) return;
+    local.host = { ...local.host, grants: {} };
+    local.forgetAddresses();
+    this.#line.fail(unknownPool(local.id));
+    await local.save();
   }
 
   /** The store has lost this host's mark, or never had it. */

@@ -12,11 +12,11 @@ import { KeyedMutex } from '../util/index.js';
 import { type Context, unavailable, isOutage } from './attempts.js';
 import { unknownPool } from './block-table.js';
 import { OPEN_GRANT_MS, type OpenGrants, parseWish } from './decide.js';
-import { poolIdOf } from './documents.js';
+import { isNetworkName, poolIdOf } from './documents.js';
 import { IpamError } from './errors.js';
 import { HostPool } from './host-pool.js';
 import { LocalPool } from './local-pool.js';
-import { type Grant, Pools } from './pools.js';
+import { type Grant, type Here, Pools } from './pools.js';
 import type { Occupied } from './prefixes.js';
 import { type ReclaimOptions, type Reclaimed, reclaimAddresses } from './reclaim.js';
 import { answerWanted } from './wanted.js';
@@ -124,8 +124,7 @@ export class Ipam implements IpamDriver, AsyncDisposable {
     const wish = parseWish(request);
     const grant = randomBytes(4).toString('hex');
     return this.#mutex.run(POOLS, async () => {
-      const here = { open: () => this.#openGrants(), inUse: (id: string) => this.#isInUse(id) };
-      const granted = await this.#poolStore.request(wish, grant, here, signal);
+      const granted = await this.#poolStore.request(wish, grant, this.#here, signal);
       await this.#keep(granted);
       return { poolId: `${granted.pool.id}~${grant}`, prefix: granted.pool.prefix };
     });
@@ -188,6 +187,17 @@ export class Ipam implements IpamDriver, AsyncDisposable {
         const { pool: document, host } = pool.local;
         pool.local.pool = await this.#poolStore.settle(document, host, this.#aborter.signal);
       });
+    }
+  }
+
+  /** What Docker calls the network: other hosts can join its pools by this name. A pool that has a name keeps it. */
+  async networkNamed(poolIds: readonly string[], network: string): Promise<void> {
+    if (!isNetworkName(network)) return;
+    for (const id of poolIds) {
+      const local = this.#pools.get(id)?.local;
+      if (!local?.isMember || local.pool.network !== undefined) continue;
+      local.pool = await this.#poolStore.name(id, network, this.#aborter.signal);
+      await local.save();
     }
   }
 
@@ -322,13 +332,17 @@ export class Ipam implements IpamDriver, AsyncDisposable {
   }
 
   async #leave(pool: HostPool, signal: AbortSignal): Promise<void> {
-    const { id } = pool.local;
     await this.#mutex.run(POOLS, async () => {
-      if (pool.local.isMember) return; // granted again meanwhile
-      await this.#poolStore.leave(id, this.#context.host, signal);
-      await pool.local.remove();
-      if (this.#pools.get(id) === pool) this.#pools.delete(id);
+      // Unless it was granted again meanwhile.
+      if (!pool.local.isMember) await this.#giveUp(pool.local.id, signal);
     });
+  }
+
+  async #giveUp(id: string, signal: AbortSignal): Promise<void> {
+    await this.#pools.get(id)?.withdraw();
+    await this.#poolStore.leave(id, this.#context.host, signal);
+    await this.#pools.get(id)?.local.remove();
+    this.#pools.delete(id);
   }
 
   /** Aux addresses come between RequestPool and CreateNetwork, and look like an endpoint's `--ip`. */
@@ -336,6 +350,13 @@ export class Ipam implements IpamDriver, AsyncDisposable {
     const youngest = Math.max(...Object.values(host.grants));
     return !host.created && this.#context.now() - youngest < AUX_WINDOW_MS;
   }
+
+  readonly #here: Here = {
+    open: () => this.#openGrants(),
+    has: (id) => this.#pools.get(id)?.local.isMember ?? false,
+    inUse: (id) => (this.#attached.get(id)?.size ?? 0) > 0,
+    retire: async (id, signal) => this.#giveUp(id, signal),
+  };
 
   #openGrants(): Map<string, OpenGrants> {
     const now = this.#context.now();
@@ -347,10 +368,6 @@ export class Ipam implements IpamDriver, AsyncDisposable {
       if (young.length > 0) open.set(id, { count: young.length, ageMs: Math.min(...young) });
     }
     return open;
-  }
-
-  #isInUse(id: string): boolean {
-    return (this.#attached.get(id)?.size ?? 0) > 0;
   }
 
   #attachedTo(id: string): Map<Address, string> {

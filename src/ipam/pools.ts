@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { type Prefix, parsePrefix, rangeOf, rangesOverlap } from '../net/index.js';
-import { type Entry, MAX_STEPS, type Op } from '../store/index.js';
+import type { Entry, Op } from '../store/index.js';
 import { type Context, attempt } from './attempts.js';
-import { BlockTable, unknownPool } from './block-table.js';
+import { unknownPool } from './block-table.js';
 import { Bound } from './bound.js';
-import { expel } from './blocks.js';
 import { type Decision, IN_FLIGHT_MS, type OpenGrants, type Wish, decide } from './decide.js';
 import {
   type Pool,
@@ -19,6 +18,7 @@ import {
   prefixOfPoolId,
 } from './documents.js';
 import { IpamError } from './errors.js';
+import { leaveOnce } from './leaving.js';
 import type { Occupied } from './prefixes.js';
 
 export interface PoolsOptions {
@@ -30,8 +30,12 @@ export interface PoolsOptions {
 /** What this host's memory has of its pools. */
 export interface Here {
   readonly open: () => ReadonlyMap<string, OpenGrants>;
+  /** True when this host has the pool. */
+  readonly has: (id: string) => boolean;
   /** True when endpoints on this host use addresses of the pool. */
   readonly inUse: (id: string) => boolean;
+  /** Gives the pool up on this host. */
+  readonly retire: (id: string, signal: AbortSignal) => Promise<void>;
 }
 
 export interface Grant {
@@ -76,10 +80,15 @@ export class Pools {
         pools: found.map(({ pool }) => pool),
         occupied,
         open: here.open(),
+        has: here.has,
         inUse: here.inUse,
         ranges: await this.#ranges(wish, bounded),
         nameOf: this.#context.nameOf,
       });
+      if (decision.kind === 'retire') {
+        await here.retire(decision.pool.id, bounded);
+        return undefined;
+      }
       tried = decision.pool.id;
       return this.#carryOut(decision, { grant, guard, found, signal: bounded });
     });
@@ -129,6 +138,23 @@ export class Pools {
     });
   }
 
+  /** Docker's name of the network becomes the pool's, unless it has one; other hosts can join by it. */
+  async name(id: string, network: string, signal: AbortSignal): Promise<Pool> {
+    const key = keys.pool(id);
+    return attempt(this.#context, { what: `name pool ${id}`, key, signal }, async (bounded) => {
+      const entry = await this.#context.store.get(key, { signal: bounded });
+      if (!entry) throw unknownPool(id);
+      const pool = parsePool(key, entry.value);
+      if (pool.network !== undefined) return pool;
+      const named = { ...pool, network };
+      const { ok } = await this.#context.store.transact(
+        [{ op: 'set', key, value: formatPool(named), ifVersion: entry.version }],
+        { signal: bounded },
+      );
+      return ok ? named : undefined;
+    });
+  }
+
   /**
    * `host` has the pool no more; its addresses rest, and the last one takes the pool along. Leaving twice is fine, and so is
    * completing what another host began.
@@ -136,7 +162,7 @@ export class Pools {
   async leave(id: string, host: string, signal: AbortSignal): Promise<void> {
     const key = keys.pool(id);
     await attempt(this.#context, { what: `give up pool ${id}`, key, signal }, async (bounded) =>
-      (await this.#leaveOnce(id, host, bounded)) ? true : undefined,
+      (await leaveOnce(this.#context, id, host, bounded)) ? true : undefined,
     );
   }
 
@@ -176,10 +202,6 @@ export class Pools {
   ): Promise<Grant | undefined> {
     const { store, host: self, now } = this.#context;
     const there = found.find((one) => one.pool.id === pool.id);
-    if (kind === 'retire') {
-      await this.#leaveOnce(pool.id, self, signal);
-      return undefined;
-    }
     if (kind === 'finish') return there && this.#finish(there, signal);
     const key = keys.poolHost(pool.id, self);
     const before = await store.get(key, { signal });
@@ -236,7 +258,7 @@ export class Pools {
     const { closing } = pool;
     if (!closing) return undefined;
     if (closing.by !== this.#context.host && (await this.#changes(entry, signal))) return undefined;
-    await this.#leaveOnce(pool.id, closing.leaving, signal);
+    await leaveOnce(this.#context, pool.id, closing.leaving, signal);
     return undefined;
   }
 
@@ -249,56 +271,6 @@ export class Pools {
     }
     signal.throwIfAborted();
     return false;
-  }
-
-  /** One try to leave; false: something changed meanwhile. */
-  async #leaveOnce(id: string, host: string, signal: AbortSignal): Promise<boolean> {
-    const { store, host: self } = this.#context;
-    const entry = await store.get(keys.pool(id), { signal });
-    const marks = await store.list(keys.poolHosts(id), { signal });
-    const own = marks.find(({ key }) => key === keys.poolHost(id, host));
-    const dropOwn: Op[] = own ? [{ op: 'delete', key: own.key, ifVersion: own.version }] : [];
-    if (!entry) return dropOwn.length === 0 || (await store.transact(dropOwn, { signal })).ok;
-    const pool = parsePool(entry.key, entry.value);
-    const other = marks.find(({ key }) => key !== own?.key && key !== leavingKey(pool));
-    if (other) {
-      await this.#expel(pool, host, signal);
-      const check: Op = { op: 'check', key: other.key, ifVersion: other.version };
-      return (await store.transact([...dropOwn, check, ...reopen(entry, pool)], { signal })).ok;
-    }
-    if (pool.closing?.by === self && pool.closing.leaving === host) {
-      return this.#delete(entry, dropOwn, signal);
-    }
-    const value = formatPool({ ...pool, closing: { by: self, leaving: host } });
-    await store.transact([{ op: 'set', key: entry.key, value, ifVersion: entry.version }], {
-      signal,
-    });
-    return false; // look again: somebody may have joined until the mark was there
-  }
-
-  /** Deletes a pool that is closing by us and that nobody has: its blocks first, so that none outlives it. */
-  async #delete(entry: Entry, marks: readonly Op[], signal: AbortSignal): Promise<boolean> {
-    const { store } = this.#context;
-    const id = entry.key.slice(keys.pools.length);
-    const blocks = await store.list(keys.blocks(id), { signal });
-    const check: Op = { op: 'check', key: entry.key, ifVersion: entry.version };
-    for (let i = 0; i < blocks.length; i += MAX_STEPS - 1) {
-      const some = blocks.slice(i, i + MAX_STEPS - 1).map(({ key }): Op => ({ op: 'delete', key }));
-      if (!(await store.transact([check, ...some], { signal })).ok) return false;
-    }
-    const last: Op = { op: 'delete', key: entry.key, ifVersion: entry.version };
-    return (await store.transact([last, ...marks], { signal })).ok;
-  }
-
-  /** Takes every address and block of the pool from `host`. */
-  async #expel(pool: Pool, host: string, signal: AbortSignal): Promise<void> {
-    const table = new BlockTable(this.#context, pool);
-    await table.list(signal);
-    const until = this.#context.now() + this.#context.restMs;
-    for (const [base, block] of table.known()) {
-      const has = block.owner === host || [...block.taken.values()].some((t) => t.host === host);
-      if (has) await table.update(base, (draft) => expel(draft, host, until), signal);
-    }
   }
 
   async #readAll(signal: AbortSignal): Promise<Found[]> {
@@ -361,8 +333,8 @@ const CLOSING_MS = 1000;
 
 /** False for a pool that only happens to have the same prefix. */
 function isSame(a: Pool, b: Pool): boolean {
-  const shape = a.network === b.network && a.range === b.range && a.blockSize === b.blockSize;
-  return shape && (a.network !== undefined || a.createdBy === b.createdBy);
+  if (a.range !== b.range || a.blockSize !== b.blockSize) return false;
+  return a.createdBy === b.createdBy || (a.network !== undefined && a.network === b.network);
 }
 
 /** What an earlier, failed create left behind is dropped; what may still be under way stays. */
@@ -371,18 +343,6 @@ function withGrant(before: PoolHost | undefined, grant: string, now: number): Po
     ([, since]) => now - since < IN_FLIGHT_MS,
   );
   return { grants: { ...Object.fromEntries(kept), [grant]: now }, created: false };
-}
-
-/** The mark of a host that is leaving counts no more. */
-function leavingKey({ id, closing }: Pool): string | undefined {
-  return closing && keys.poolHost(id, closing.leaving);
-}
-
-/** Others still have the pool: it stays after all. */
-function reopen(entry: Entry, pool: Pool): Op[] {
-  const { closing, ...open } = pool;
-  if (!closing) return [];
-  return [{ op: 'set', key: entry.key, value: formatPool(open), ifVersion: entry.version }];
 }
 
 function lost(pool: Pool, other: Pool): IpamError {

@@ -55,6 +55,7 @@ const addresses: Addresses = {
       ...(prefix.startsWith('10.1.') ? { network: 'web' } : {}),
     })),
   networkCreated: async () => undefined,
+  networkNamed: async () => undefined,
   attach: async () => undefined,
   detach: async () => undefined,
 };

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { type IpamError } from '../../../src/ipam/index.js';
 import { EmbeddedStore } from '../../../src/store/index.js';
-import { parsePrefix } from '../../../src/net/index.js';
+import { parseAddress, parsePrefix } from '../../../src/net/index.js';
 import { Clock, IpamHost } from '../../helpers/ipam-host.js';
 
 test('pools > two hosts share one pool under one network name, whether or not the second says the subnet', async (t) => {
@@ -111,6 +111,56 @@ test('pools > a pool whose grant Docker never heard of can be asked for again', 
   t.is(await host.address(again.poolId, '10.203.0.200'), '10.203.0.200');
   await host.ipam.idle();
   t.deepEqual(host.reports, []);
+});
+
+test('pools > a network that was removed unheard can be created again with the same words', async (t) => {
+  await using shared = EmbeddedStore.memory();
+  const clock = new Clock();
+  await using host = await IpamHost.open(shared, 'host-a', { now: clock.now });
+  await using other = await IpamHost.open(shared, 'host-b');
+  for (const wish of [{ subnet: '10.203.0.0/24' }, { subnet: '10.204.0.0/24', network: 'web' }]) {
+    const id = await host.network(wish);
+    await host.address(id);
+    await host.ipam.networkNamed(['10.203.0.0-24'], 'named-by-docker');
+    host.occupied.length = 0;
+    clock.ms += 6000;
+    t.truthy(await host.address(await host.network(wish)), wish.subnet);
+    host.occupied.length = 0;
+  }
+  clock.ms += 6000;
+  await other.network({ network: 'named-by-docker' });
+  await t.throwsAsync(host.pool({ subnet: '10.203.0.0/24' }), { code: 'POOL_OVERLAP' });
+  await host.ipam.idle();
+  t.deepEqual(host.reports, []);
+});
+
+test('pools > one in which endpoints live is never taken for a left-over', async (t) => {
+  await using shared = EmbeddedStore.memory();
+  const clock = new Clock();
+  await using host = await IpamHost.open(shared, 'host-a', { now: clock.now });
+  const id = await host.network({ subnet: '10.203.0.0/24' });
+  const address = parseAddress(await host.address(id));
+  await host.ipam.attach('10.203.0.0-24', address, 'endpoint1');
+  host.occupied.length = 0;
+  clock.ms += 600_000;
+  await t.throwsAsync(host.pool({ subnet: '10.203.0.0/24' }), { code: 'POOL_OVERLAP' });
+  t.not(await host.address(id), address);
+});
+
+test('pools > other hosts join a network by the name that Docker gave it', async (t) => {
+  await using shared = EmbeddedStore.memory();
+  await using a = await IpamHost.open(shared, 'host-a');
+  await using b = await IpamHost.open(shared, 'host-b');
+  const onA = await a.network();
+  const [pool] = await a.ipam.describe([parsePrefix('10.192.0.0/20')]);
+  await a.ipam.networkNamed([pool!.id], 'shop');
+  await a.ipam.networkNamed([pool!.id], 'another');
+  const onB = await b.network({ network: 'shop' });
+  t.not(await a.address(onA), await b.address(onB));
+  await a.stop();
+  await a.start();
+  await a.ipam.idle();
+  t.deepEqual(a.reports, []);
 });
 
 test('pools > Docker that asks again and again gets another pool each time, and in the end an error', async (t) => {
