@@ -4,8 +4,8 @@ import { messageOf } from '../src/util/index.js';
 import { isJailed, runInJail } from './jail.js';
 import { Lab, storeKinds, type LabOptions } from './lab.js';
 import { oneOf, wholeNumber } from './options.js';
-import { engineReleases, ensureEngine, ensureLabPackages } from './packages.js';
-import { outerPid } from './processes.js';
+import { describeLab, forever } from './describe.js';
+import { engineReleases, ensureLabPackages } from './packages.js';
 
 const usage = `usage: npm run lab -- [options]
 
@@ -51,8 +51,10 @@ async function main(): Promise<number> {
   }
   const started = performance.now();
   const lab = await Lab.create(options);
-  console.log(await describe(lab, (performance.now() - started) / 1000));
-  return new Promise(() => setInterval(() => {}, 2 ** 30));
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(`\n${lab.hosts.length} host(s), store ${lab.store}, up in ${seconds} s\n`);
+  console.log(await describeLab(lab));
+  return forever();
 }
 
 function labOptions(): LabOptions {
@@ -64,22 +66,4 @@ function labOptions(): LabOptions {
     mtu: wholeNumber('mtu', values.mtu),
     startWeft: !values['no-weft'],
   };
-}
-
-async function describe(lab: Lab, seconds: number): Promise<string> {
-  const { version } = await ensureEngine(lab.engine);
-  const rows = await Promise.all(
-    lab.machines.map(async (machine) => {
-      const enter = `nsenter -a -t ${await outerPid(machine.state.pid)}`;
-      return `  ${machine.name.padEnd(10)}${machine.address.padEnd(16)}${enter}`;
-    }),
-  );
-  return [
-    `\n${lab.hosts.length} host(s) with Docker ${version}, store ${lab.store}, up in ${seconds.toFixed(1)} s\n`,
-    `  ${'machine'.padEnd(10)}${'address'.padEnd(16)}enter it, as root, with`,
-    ...rows,
-    '\nOn a host, "docker" and "weft" work as they would on a real one; the image is "busybox".',
-    `Logs: /proc/${await outerPid(process.pid)}/root${lab.directory}/*/log/`,
-    'Ctrl-C ends the lab; nothing stays behind.',
-  ].join('\n');
 }

@@ -8,6 +8,7 @@ import type { ExecutionContext } from 'ava';
 import { jailCgroups } from '../../lab/cgroups.js';
 import { jailDirectory, jailName } from '../../lab/jail.js';
 import { bootNamespaces, Machine } from '../../lab/machine.js';
+import { waitFor } from '../../lab/wait.js';
 
 /** What exists at one moment; two of them compare with deepEqual. */
 export interface Traces {
@@ -33,6 +34,10 @@ export async function freshMachine(t: ExecutionContext): Promise<Machine> {
     cgroup: `/${jailName()}/fresh`,
   });
   t.teardown(async () => machine.destroy());
+  // Its shell is about to become the process that sleeps; until then two looks would differ.
+  await waitFor('a sleeping machine', async () =>
+    (await commandOf(String(pid))).startsWith('sleep'),
+  );
   return machine;
 }
 
@@ -54,6 +59,9 @@ export async function tracesOn(machine: Machine): Promise<Traces> {
   };
 }
 
+/** npm keeps packages, logs and its own state there. */
+const packageCache = /^root(\/\.npm(\/|$)|$)/;
+
 async function namespacesOf(pid: string): Promise<string[]> {
   const kinds = ['mnt', 'net', 'pid', 'uts', 'ipc', 'cgroup'];
   return Promise.all(
@@ -66,7 +74,9 @@ async function commandOf(pid: string): Promise<string> {
 }
 
 async function listing(directory: string): Promise<string[]> {
-  return (await readdir(directory, { recursive: true }))
+  const names = await readdir(directory, { recursive: true });
+  return names
+    .filter((name) => !packageCache.test(name))
     .map((name) => join(directory, name))
     .sort();
 }
