@@ -306,8 +306,9 @@ test.serial(
     const host = lab.host(0);
     await createNetwork([host], 'web', '--subnet', '10.77.0.0/24');
     await runIdle(host, 'one', '--network', 'web', '--ip', '10.77.0.9');
+    const pid = await pidOf(host, 'one');
     await host.engine.kill();
-    await host.execOk(['sh', '-c', 'pkill -9 -x sleep || true']);
+    await host.execOk(['kill', '-9', pid]);
     await host.engine.start();
     await host.docker('rm', '--force', 'one');
     await runIdle(host, 'two', '--network', 'web', '--ip', '10.77.0.9');
