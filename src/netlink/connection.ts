@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { Backoff } from '../util/index.js';
 import { NetlinkError } from './errors.js';
 import {
@@ -70,6 +71,8 @@ export interface RequestOptions {
 /** Bounds of one datagram: a longer one is no faster, and holds a thread of the pool and the queue here for longer. */
 const MAX_BATCH_MESSAGES = 64;
 const MAX_BATCH_OCTETS = 32 * 1024;
+/** Messages of a dump; to read them takes some milliseconds, in which nothing else runs. */
+const READ_AT_ONCE = 2048;
 /** Each attempt is a whole dump; on a host that changes all the time a dump of thousands may need several. */
 const MAX_DUMP_ATTEMPTS = 10;
 
@@ -176,8 +179,9 @@ export class Connection implements AsyncDisposable {
     }
     if (!isDone) throw noReply(question);
     const values: T[] = [];
-    for (const m of received) {
+    for (const [i, m] of received.entries()) {
       if (m.type === reply.type) values.push(reply.codec.read(m.from, m.at, m.length));
+      if (i % READ_AT_ONCE === READ_AT_ONCE - 1) await turn();
     }
     return values;
   }
@@ -252,14 +256,16 @@ function outcomesOf(
   sent: EncodedBatch,
   received: readonly Received[],
 ): Outcome[] {
-  const outcomes: Outcome[] = messages.map((m) => (m.ack === false ? undefined : noReply(m)));
+  const outcomes: (Outcome | 'none')[] = messages.map((m) =>
+    m.ack === false ? undefined : 'none',
+  );
   for (const m of received) {
     if (m.type !== NLMSG.ERROR) continue;
     const index = m.sequence - sent.sequence;
     const ack = readAck(m);
     outcomes[index] = ack.errno === 0 ? undefined : refusal(ack, messages[index]!, sent, index);
   }
-  return outcomes;
+  return outcomes.map((outcome, i) => (outcome === 'none' ? noReply(messages[i]!) : outcome));
 }
 
 function noReply(m: Message): NetlinkError {

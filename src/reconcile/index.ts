@@ -5,6 +5,6 @@
  * with growing pauses, and visits every key now and then though nothing happened. Does not: know what an object is, or
  * touch anything itself.
  */
-export { type Kind, type Step, plan } from './plan.js';
+export { type Kind, type Step, byKey, plan, planByKey } from './plan.js';
 export { Loop, type LoopOptions } from './loop.js';
 export { type Status, joinErrors } from './status.js';

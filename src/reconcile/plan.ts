@@ -26,17 +26,31 @@ export function plan<D, O = D>(
   desired: Iterable<D>,
   observed: Iterable<O>,
 ): Step<D, O>[] {
-  const wanted = new Map<string, D>();
-  for (const object of desired) wanted.set(kind.key(object), object);
-  const found = new Map<string, O>();
-  for (const object of observed) found.set(kind.key(object), object);
+  return planByKey(kind, byKey(kind, desired), byKey(kind, observed));
+}
 
+/** The last of each key. */
+export function byKey<D, O = D, T extends D | O = D | O>(
+  kind: Kind<D, O>,
+  objects: Iterable<T>,
+): Map<string, T> {
+  const map = new Map<string, T>();
+  for (const object of objects) map.set(kind.key(object), object);
+  return map;
+}
+
+/** {@link plan} for callers that keep objects by key. */
+export function planByKey<D, O = D>(
+  kind: Kind<D, O>,
+  desired: ReadonlyMap<string, D>,
+  observed: ReadonlyMap<string, O>,
+): Step<D, O>[] {
   const steps: Step<D, O>[] = [];
-  for (const [key, object] of found) {
-    if (!wanted.has(key) && kind.ours(object)) steps.push({ op: 'delete', observed: object });
+  for (const [key, object] of observed) {
+    if (!desired.has(key) && kind.ours(object)) steps.push({ op: 'delete', observed: object });
   }
-  for (const [key, object] of wanted) {
-    const existing = found.get(key);
+  for (const [key, object] of desired) {
+    const existing = observed.get(key);
     if (existing === undefined) steps.push({ op: 'create', desired: object });
     else if (!kind.same(object, existing)) {
       steps.push({ op: 'change', desired: object, observed: existing });

@@ -1,6 +1,7 @@
 /** The FDB and the neighbors of one network, and which of their rows are ours to delete. */
 import {
   type Connection,
+  FLOOD_MAC,
   type Neighbor,
   type RouteEvent,
   dumpFdb,
@@ -10,11 +11,14 @@ import type { Mac } from '../net/index.js';
 import { portLink } from './names.js';
 import {
   type ObservedFdb,
-  fdbKind,
+  bridgeKind,
   fdbMessages,
+  floodKind,
   neighborKind,
   neighborMessages,
-  relevantFdb,
+  sortFdb,
+  sortOf,
+  tunnelKind,
 } from './row-kinds.js';
 import { type LinkIndexes, type RowSource, rowsOf } from './rows.js';
 import { Table } from './table.js';
@@ -30,7 +34,11 @@ export type TableEvent = Extract<RouteEvent, { type: 'fdb' | 'neighbor' }>;
 
 export class NetworkTables {
   readonly #conn: Connection;
-  readonly #fdb = new Table<ObservedFdb>(fdbKind, fdbMessages);
+  readonly #fdb = {
+    flood: new Table<ObservedFdb>(floodKind, fdbMessages),
+    tunnels: new Table<ObservedFdb>(tunnelKind, fdbMessages),
+    bridge: new Table<ObservedFdb>(bridgeKind, fdbMessages),
+  };
   readonly #neighbors = new Table<Neighbor>(neighborKind, neighborMessages);
 
   constructor(conn: Connection) {
@@ -39,7 +47,10 @@ export class NetworkTables {
 
   /** Takes in what the kernel has. */
   async observe({ vxlan, bridge }: LinkIndexes): Promise<void> {
-    this.#fdb.observe(relevantFdb(await dumpFdb(this.#conn), vxlan, bridge));
+    const { flood, tunnels, bridge: ports } = sortFdb(await dumpFdb(this.#conn), vxlan, bridge);
+    this.#fdb.flood.observe(flood);
+    this.#fdb.tunnels.observe(tunnels);
+    this.#fdb.bridge.observe(ports);
     this.#neighbors.observe(await dumpNeighbors(this.#conn, { ifindex: bridge }));
   }
 
@@ -56,10 +67,12 @@ export class NetworkTables {
       (ifindex === links.vxlan && isRemoteKnown) ||
       attached.has(ifindex) ||
       (prune && unattached.has(ifindex));
-    await this.#fdb.set(this.#conn, rows.fdb, mayDelete, tally);
+    await this.#fdb.tunnels.set(this.#conn, rows.tunnels, mayDelete, tally);
+    await this.#fdb.bridge.set(this.#conn, rows.bridge, mayDelete, tally);
+    await this.#fdb.flood.set(this.#conn, rows.flood, mayDelete, tally);
 
     const isOfUnattached = (mac: Mac | undefined) => {
-      const row = mac === undefined ? undefined : this.#fdb.observed(bridgeRow(mac));
+      const row = mac === undefined ? undefined : this.#fdb.bridge.observed(bridgeRow(mac));
       return row !== undefined && unattached.has(row.ifindex);
     };
     const mayForget = ({ mac }: Neighbor) => prune || (isRemoteKnown && !isOfUnattached(mac));
@@ -69,13 +82,13 @@ export class NetworkTables {
   /** Adds the rows of one endpoint that shares neither MAC nor address with another. */
   async put(source: RowSource, links: LinkIndexes, tally: Tally): Promise<void> {
     const rows = rowsOf(source, links);
-    await this.#fdb.put(this.#conn, rows.fdb, tally);
+    await this.#fdb.bridge.put(this.#conn, rows.bridge, tally);
     await this.#neighbors.put(this.#conn, rows.neighbors, tally);
   }
 
   /** Deletes the rows of one endpoint that shares neither MAC nor address with another, and whose link is gone. */
   async remove({ mac, addresses }: LocalEndpoint, bridge: number, tally: Tally): Promise<void> {
-    this.#fdb.forget([bridgeRow(mac)]);
+    this.#fdb.bridge.forget([bridgeRow(mac)]);
     const neighbor = { ifindex: bridge, mac, state: 'permanent' } as const;
     const rows = addresses.map((address) => ({ ...neighbor, address }));
     await this.#neighbors.remove(this.#conn, rows, tally);
@@ -83,13 +96,15 @@ export class NetworkTables {
 
   /** Whether the MAC should be at another host, or was until now. */
   isElsewhere(mac: Mac): boolean {
-    return this.#fdb.wants(tunnelRow(mac)) || this.#fdb.observed(tunnelRow(mac)) !== undefined;
+    const { tunnels } = this.#fdb;
+    return tunnels.wants(tunnelRow(mac)) || tunnels.observed(tunnelRow(mac)) !== undefined;
   }
 
   /** What an event is about: the row's place. */
   static keyOf(event: TableEvent): string {
-    if (event.type === 'neighbor') return neighborKind.key(event.neighbor);
-    return fdbKind.key(event.entry);
+    if (event.type === 'neighbor') return event.neighbor.address;
+    const { owner, mac, dst } = event.entry;
+    return mac === FLOOD_MAC ? `flood ${dst}` : `${owner} ${mac}`;
   }
 
   /** Whether the kernel's news is what we want anyway, or of no concern. */
@@ -98,8 +113,8 @@ export class NetworkTables {
       const { neighbor, isGone } = event;
       return neighbor.ifindex !== links.bridge || this.#neighbors.agrees(neighbor, isGone);
     }
-    const [entry] = relevantFdb([event.entry], links.vxlan, links.bridge);
-    return entry === undefined || this.#fdb.agrees(entry, event.isGone);
+    const sort = sortOf(event.entry, links.vxlan, links.bridge);
+    return sort === undefined || this.#fdb[sort].agrees(event.entry, event.isGone);
   }
 }
 

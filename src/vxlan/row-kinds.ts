@@ -15,31 +15,44 @@ import type { Kind, Step } from '../reconcile/index.js';
 /** A dumped entry; `isExtra` on all but the first destination of a MAC that has several. */
 export type ObservedFdb = ObservedFdbEntry & { readonly isExtra?: boolean };
 
-/** What of a dump has a place among our rows: all bridge rows, and vxlan0's own. */
-export function relevantFdb(
-  entries: Iterable<ObservedFdbEntry>,
-  vxlan: number,
-  bridge: number,
-): ObservedFdb[] {
-  const rows: ObservedFdb[] = [];
-  const seen = new Set<string>();
-  for (const entry of entries) {
-    if (entry.owner === 'master') {
-      if (entry.master === bridge) rows.push(entry);
-    } else if (entry.ifindex === vxlan) {
-      const isExtra = entry.mac !== FLOOD_MAC && seen.has(entry.mac);
-      seen.add(entry.mac);
-      rows.push(isExtra ? { ...entry, isExtra } : entry);
-    }
-  }
-  return rows;
+/** The FDB by what a row is for, see rows.ts. */
+export interface SortedFdb<T> {
+  readonly flood: readonly T[];
+  readonly tunnels: readonly T[];
+  readonly bridge: readonly T[];
 }
 
-function fdbKey(entry: ObservedFdb): string {
-  const { owner, mac, dst, port, vni, isExtra } = entry;
-  if (owner === 'master') return `master ${mac}`;
-  if (mac !== FLOOD_MAC && isExtra !== true) return `self ${mac}`;
-  return `self ${mac} ${dst ?? ''} ${port ?? ''} ${vni ?? ''}`;
+/** Which of the tables a row is in; undefined for none: other links' own, and groups. */
+export function sortOf(
+  entry: ObservedFdbEntry,
+  vxlan: number,
+  bridge: number,
+): keyof SortedFdb<unknown> | undefined {
+  if (entry.owner === 'master') return entry.master === bridge ? 'bridge' : undefined;
+  if (entry.ifindex !== vxlan) return undefined;
+  return entry.mac === FLOOD_MAC ? 'flood' : 'tunnels';
+}
+
+/** A dump, sorted. */
+export function sortFdb(
+  entries: readonly ObservedFdbEntry[],
+  vxlan: number,
+  bridge: number,
+): SortedFdb<ObservedFdb> {
+  const sorted = {
+    flood: [] as ObservedFdb[],
+    tunnels: [] as ObservedFdb[],
+    bridge: [] as ObservedFdb[],
+  };
+  const seen = new Set<string>();
+  for (const entry of entries) {
+    const sort = sortOf(entry, vxlan, bridge);
+    if (sort === undefined) continue;
+    const isExtra = sort === 'tunnels' && seen.has(entry.mac);
+    if (sort === 'tunnels') seen.add(entry.mac);
+    sorted[sort].push(isExtra ? { ...entry, isExtra } : entry);
+  }
+  return sorted;
 }
 
 /** Whether an entry of vxlan0's own is of the form we make. */
@@ -57,26 +70,37 @@ function isPlain(entry: ObservedFdbEntry): boolean {
   );
 }
 
-export const fdbKind: Kind<ObservedFdb> = {
-  name: 'fdb',
-  key: fdbKey,
-  same(desired, observed) {
-    if (desired.ifindex !== observed.ifindex) return false;
-    if (desired.owner === 'master') return observed.state === desired.state;
-    return observed.dst === desired.dst && isPlain(observed);
-  },
-  // A permanent bridge row is a link's own MAC, kept by the kernel.
-  ours: (entry) => entry.owner === 'self' || entry.state !== 'permanent',
+/** A destination; our own rows are told by the VTEP alone. */
+function placeOf({ dst, port, vni }: ObservedFdb): string {
+  if (port === undefined && vni === undefined && dst !== undefined) return dst;
+  return `${dst ?? ''} ${port ?? ''} ${vni ?? ''}`;
+}
+
+const isSameTunnel = (desired: ObservedFdb, observed: ObservedFdb): boolean =>
+  desired.ifindex === observed.ifindex && desired.dst === observed.dst && isPlain(observed);
+
+export const floodKind: Kind<ObservedFdb> = {
+  name: 'flood',
+  key: placeOf,
+  same: isSameTunnel,
+  ours: () => true,
 };
 
-export function fdbMessages(step: Step<ObservedFdb>): Message[] {
-  if (step.op === 'delete') return [deleteFdb(step.observed)];
-  const { desired } = step;
-  const put = desired.mac === FLOOD_MAC ? appendFdb(desired) : replaceFdb(desired);
-  // In vxlan0's own table replacing changes where a row points; what else is odd goes only with the row.
-  const isOdd = step.op === 'change' && desired.owner === 'self' && !isPlain(step.observed);
-  return isOdd ? [deleteFdb(step.observed), put] : [put];
-}
+export const tunnelKind: Kind<ObservedFdb> = {
+  name: 'tunnel',
+  key: (entry) => (entry.isExtra === true ? `${entry.mac} ${placeOf(entry)}` : entry.mac),
+  same: isSameTunnel,
+  ours: () => true,
+};
+
+export const bridgeKind: Kind<ObservedFdb> = {
+  name: 'bridge',
+  key: ({ mac }) => mac,
+  same: (desired, observed) =>
+    desired.ifindex === observed.ifindex && desired.state === observed.state,
+  // A permanent one is a link's own MAC, kept by the kernel.
+  ours: ({ state }) => state !== 'permanent',
+};
 
 export const neighborKind: Kind<Neighbor> = {
   name: 'neighbor',
@@ -88,6 +112,15 @@ export const neighborKind: Kind<Neighbor> = {
   // The others the kernel made for itself.
   ours: ({ state }) => state === 'permanent',
 };
+
+export function fdbMessages(step: Step<ObservedFdb>): Message[] {
+  if (step.op === 'delete') return [deleteFdb(step.observed)];
+  const { desired } = step;
+  const put = desired.mac === FLOOD_MAC ? appendFdb(desired) : replaceFdb(desired);
+  // In vxlan0's own table replacing changes where a row points; what else is odd goes only with the row.
+  const isOdd = step.op === 'change' && desired.owner === 'self' && !isPlain(step.observed);
+  return isOdd ? [deleteFdb(step.observed), put] : [put];
+}
 
 export function neighborMessages(step: Step<Neighbor>): Message[] {
   return [step.op === 'delete' ? deleteNeighbor(step.observed) : replaceNeighbor(step.desired)];

@@ -34,7 +34,12 @@ export interface RowSource {
 }
 
 export interface Rows {
-  readonly fdb: readonly FdbEntry[];
+  /** vxlan0's own table: VTEPs that get what goes to all. */
+  readonly flood: readonly FdbEntry[];
+  /** vxlan0's own table: the VTEP of each MAC that is elsewhere. */
+  readonly tunnels: readonly FdbEntry[];
+  /** The bridge's table: the port of each MAC. */
+  readonly bridge: readonly FdbEntry[];
   readonly neighbors: readonly Neighbor[];
   /** What is wrong with peers that were left out. */
   readonly refused: readonly VxlanError[];
@@ -47,33 +52,31 @@ export const RTPROT_WEFT = 119;
 const MIN_IPV6_MTU = 1280;
 
 /** The second digit says group address; a zero MAC would name the flood rows. */
-const isUsable = (mac: Mac): boolean =>
-  (Number.parseInt(mac[1]!, 16) & 1) === 0 && mac !== FLOOD_MAC;
+const isUsable = (mac: Mac): boolean => !'13579bdf'.includes(mac[1]!) && mac !== FLOOD_MAC;
 
 /** All rows that a network should have. What is attached here beats what others say. */
 export function rowsOf(source: RowSource, links: LinkIndexes): Rows {
-  const fdb: FdbEntry[] = [];
+  const flood: FdbEntry[] = [];
+  const tunnels: FdbEntry[] = [];
+  const bridge: FdbEntry[] = [];
   const neighbors: Neighbor[] = [];
   const refused: VxlanError[] = [];
-  const self = { ifindex: links.vxlan, owner: 'self', state: 'permanent' } as const;
-  const master = { owner: 'master', state: 'static' } as const;
+  const { bridge: br0, vxlan: vxlan0, ports } = links;
+
+  const toTunnel = (mac: Mac, dst: Address) =>
+    ({ ifindex: vxlan0, mac, owner: 'self', state: 'permanent', dst }) as const;
+  const addBridge = (mac: Mac, ifindex: number) =>
+    bridge.push({ ifindex, mac, owner: 'master', state: 'static' });
   const addNeighbors = (addresses: readonly Address[], mac: Mac) => {
-    const common = {
-      ifindex: links.bridge,
-      mac,
-      state: 'permanent',
-      protocol: RTPROT_WEFT,
-    } as const;
     for (const address of addresses) {
-      if (source.mtu >= MIN_IPV6_MTU || familyOf(address) === 4)
-        neighbors.push({ ...common, address });
+      if (source.mtu < MIN_IPV6_MTU && familyOf(address) === 6) continue;
+      neighbors.push({ ifindex: br0, address, mac, state: 'permanent', protocol: RTPROT_WEFT });
     }
   };
-  const local = source.endpoints;
-  const macsHere = new Set(local.map(({ mac }) => mac));
+  const macsHere = new Set(source.endpoints.map(({ mac }) => mac));
 
   for (const dst of source.remote?.vteps ?? []) {
-    if (dst !== source.vtep) fdb.push({ ...self, mac: FLOOD_MAC, dst });
+    if (dst !== source.vtep) flood.push(toTunnel(FLOOD_MAC, dst));
   }
   for (const { id, mac, vtep, addresses } of source.remote?.peers ?? []) {
     if (vtep === source.vtep) continue;
@@ -82,16 +85,17 @@ export function rowsOf(source: RowSource, links: LinkIndexes): Rows {
       continue;
     }
     if (!macsHere.has(mac)) {
-      fdb.push({ ...self, mac, dst: vtep }, { ...master, ifindex: links.vxlan, mac });
+      tunnels.push(toTunnel(mac, vtep));
+      addBridge(mac, vxlan0);
     }
     addNeighbors(addresses, mac);
   }
-  for (const { id, mac, addresses } of local) {
-    const ifindex = links.ports.get(portLink(id));
-    if (ifindex !== undefined) fdb.push({ ...master, ifindex, mac });
+  for (const { id, mac, addresses } of source.endpoints) {
+    const port = ports.get(portLink(id));
+    if (port !== undefined) addBridge(mac, port);
     addNeighbors(addresses, mac);
   }
-  return { fdb, neighbors, refused };
+  return { flood, tunnels, bridge, neighbors, refused };
 }
 
 function unusable(endpoint: string, mac: Mac, vtep: Address): VxlanError {

@@ -1,5 +1,5 @@
 import type { Connection, Message } from '../netlink/index.js';
-import { type Kind, type Step, plan } from '../reconcile/index.js';
+import { type Kind, type Step, byKey, planByKey } from '../reconcile/index.js';
 import { type Tally, applySteps } from './tally.js';
 
 /**
@@ -19,7 +19,7 @@ export class Table<T> {
 
   /** Takes in a dump. */
   observe(rows: Iterable<T>): void {
-    this.#observed = this.#byKey(rows);
+    this.#observed = byKey(this.#kind, rows);
   }
 
   /** Whether something is desired at this row's place. */
@@ -39,16 +39,17 @@ export class Table<T> {
     mayDelete: (row: T) => boolean,
     tally: Tally,
   ): Promise<void> {
-    this.#desired = this.#byKey(rows);
+    this.#desired = byKey(this.#kind, rows);
     const ours = (row: T) => this.#kind.ours(row) && mayDelete(row);
-    const steps = plan({ ...this.#kind, ours }, rows, this.#observed.values());
+    const steps = planByKey({ ...this.#kind, ours }, this.#desired, this.#observed);
     await this.#apply(conn, steps, tally);
   }
 
   /** Makes these rows desired too. */
   async put(conn: Connection, rows: readonly T[], tally: Tally): Promise<void> {
-    for (const [key, row] of this.#byKey(rows)) this.#desired.set(key, row);
-    const steps = plan({ ...this.#kind, ours: () => false }, rows, this.#observedOf(rows));
+    const added = byKey(this.#kind, rows);
+    for (const [key, row] of added) this.#desired.set(key, row);
+    const steps = planByKey({ ...this.#kind, ours: () => false }, added, this.#observed);
     await this.#apply(conn, steps, tally);
   }
 
@@ -74,16 +75,6 @@ export class Table<T> {
     const wanted = this.#desired.get(this.#kind.key(row));
     if (wanted === undefined) return isGone || !this.#kind.ours(row);
     return !isGone && this.#kind.same(wanted, row);
-  }
-
-  #observedOf(rows: readonly T[]): T[] {
-    return rows.flatMap((row) => this.#observed.get(this.#kind.key(row)) ?? []);
-  }
-
-  #byKey(rows: Iterable<T>): Map<string, T> {
-    const map = new Map<string, T>();
-    for (const row of rows) map.set(this.#kind.key(row), row);
-    return map;
   }
 
   async #apply(conn: Connection, steps: readonly Step<T>[], tally: Tally): Promise<void> {

@@ -32,14 +32,32 @@ export async function applySteps<D, O>(
   tally: Tally,
   done: (step: Step<D, O>) => void,
 ): Promise<void> {
-  if (steps.length === 0) return;
+  for (let at = 0; at < steps.length; at += STEPS_AT_ONCE) {
+    await applySome(conn, steps.slice(at, at + STEPS_AT_ONCE), messagesOf, tally, done);
+  }
+}
+
+/** To encode them takes some milliseconds, in which nothing else runs. */
+const STEPS_AT_ONCE = 1024;
+
+async function applySome<D, O>(
+  conn: Connection,
+  steps: readonly Step<D, O>[],
+  messagesOf: (step: Step<D, O>) => readonly Message[],
+  tally: Tally,
+  done: (step: Step<D, O>) => void,
+): Promise<void> {
   const messages: Message[] = [];
   const ends: number[] = [];
   for (const step of steps) {
     messages.push(...messagesOf(step));
     ends.push(messages.length);
   }
-  const outcomes = await conn.request(messages);
+  // The kernel tells of every refusal, asked or not; being told of each success would cost as much as the work.
+  const last = messages.length - 1;
+  const outcomes = await conn.request(
+    messages.map((m, i): Message => (i === last ? m : { ...m, ack: false })),
+  );
   for (const [i, step] of steps.entries()) {
     // Of a step of two messages the first clears the way for the second, which decides.
     const error = outcomes[ends[i]! - 1];

@@ -35,17 +35,27 @@ test('rowsOf > refuses peers whose MAC is a group or nobody, and keeps the other
       ['INVALID_PEER'],
       bad,
     );
-    t.deepEqual(new Set(rows.fdb.map((row) => row.mac)), new Set([peer.mac]), bad);
+    t.deepEqual(
+      new Set([...rows.tunnels, ...rows.bridge].map((row) => row.mac)),
+      new Set([peer.mac]),
+      bad,
+    );
   }
 });
 
 test('rowsOf > does not believe what is said of ourselves', (t) => {
   const remote = { peers: [{ ...peer, vtep: source.vtep }], vteps: [source.vtep] };
-  t.deepEqual(rowsOf({ ...source, remote }, links), { fdb: [], neighbors: [], refused: [] });
+  t.deepEqual(rowsOf({ ...source, remote }, links), {
+    flood: [],
+    tunnels: [],
+    bridge: [],
+    neighbors: [],
+    refused: [],
+  });
 });
 
 test('rowsOf > has neighbors but no bridge row for an endpoint whose link is lost', (t) => {
   const rows = rowsOf({ ...source, endpoints: [peer], remote: undefined }, links);
-  t.is(rows.fdb.length, 0);
+  t.is(rows.bridge.length, 0);
   t.is(rows.neighbors.length, 2);
 });
