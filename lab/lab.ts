@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConsulServer } from './consul-server.js';
 import { LabError } from './errors.js';
@@ -7,6 +7,7 @@ import { Host, weftMain } from './host.js';
 import { ensureImage } from './image.js';
 import type { Machine, MachineState } from './machine.js';
 import { ensureConsul, ensureEngine, type EngineRelease } from './packages.js';
+import { run } from './run.js';
 import type { Service } from './service.js';
 import { Underlay, type UnderlayState } from './underlay.js';
 
@@ -166,10 +167,13 @@ export class Lab implements AsyncDisposable {
     await this.#underlay.mend(machine.state);
   }
 
-  /** Ends every process and removes the underlay. */
+  /** Ends every process and removes the underlay and every disk: the next lab of this jail begins with nothing. */
   async close(): Promise<void> {
     await Promise.all(this.machines.map(async (machine) => machine.destroy()));
+    // A network namespace takes its time to go, and its links with it; a next lab wants their names.
+    for (const { state } of this.machines) await run(['ip', 'link', 'delete', state.port]);
     await this.#underlay.destroy();
+    await rm(this.directory, { recursive: true, force: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
