@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LabError } from './errors.js';
+import { cacheDirectory } from './packages.js';
 import { processesOf, sendSignal } from './processes.js';
 import { commandFailed, run, type RunOptions, type RunResult } from './run.js';
 import { waitFor } from './wait.js';
@@ -28,8 +29,8 @@ export interface MachineState {
 /**
  * A disk of its own (an overlay over the machine's root, so every tool is there and nothing written is
  * kept), /run and /tmp of its own, /sys as its network namespace has it with the cgroups that a new sysfs
- * would hide, and a host name. `$1` the directory, `$2` the name, `$3` the clone, bound so that a build
- * made while the lab runs is seen.
+ * would hide, and a host name. `$1` the directory, `$2` the name; then directories of the machine that are
+ * bound as they are, so that a build made while the lab runs is seen, and a clone in /tmp at all.
  */
 const setup = `
   set -e
@@ -42,15 +43,20 @@ const setup = `
   mount --rbind /sys/fs/cgroup "$root/sys/fs/cgroup"
   mount -t tmpfs -o mode=755 tmpfs "$root/run"
   mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
-  mkdir -p "$root/var/lib/docker" "$root$3"
+  mkdir -p "$root/var/lib/docker"
   mount --bind "$1/docker" "$root/var/lib/docker"
-  mount --rbind "$3" "$root$3"
+  name="$2"
+  shift 2
+  for bound; do
+    mkdir -p "$root$bound"
+    mount --rbind "$bound" "$root$bound"
+  done
   mkdir "$root/run/outside"
   cd "$root"
   pivot_root . run/outside
   umount -l /run/outside
   rmdir /run/outside
-  hostname "$2"
+  hostname "$name"
   ip link set lo up
   echo ready
   exec sleep infinity <&- >&- 2>&-
@@ -123,7 +129,8 @@ export function environment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
 /** Makes the namespaces and the disk of a machine and returns the pid that holds them. */
 export async function bootNamespaces(directory: string, name: string): Promise<number> {
   const unshare = ['unshare', '--net', '--mount', '--uts', '--propagation', 'private'];
-  const argv = [...unshare, 'sh', '-c', setup, 'sh', directory, name, projectDirectory];
+  const bound = [projectDirectory, cacheDirectory()];
+  const argv = [...unshare, 'sh', '-c', setup, 'sh', directory, name, ...bound];
   const child = spawn(argv[0] ?? '', argv.slice(1), {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
