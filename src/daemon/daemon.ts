@@ -88,7 +88,15 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
   void prunedOnceLoaded(view, datapath, log);
 
   const reclaimer = new Reclaimer({ bindings, driver, ipam, log });
-  const sync = closer.use(new DockerSync({ engine, bindings, ...reclaimer.callbacks(), log }));
+  const sync = closer.use(
+    new DockerSync({
+      engine,
+      bindings,
+      ...reclaimer.callbacks(),
+      onReachable: (error) => health.set('DOCKER_UNREACHABLE', error),
+      log,
+    }),
+  );
   sync.start();
 
   const source = new DaemonSource({ config, document, underlay, bindings, view, sync, health });

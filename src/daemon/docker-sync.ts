@@ -26,6 +26,8 @@ export interface DockerSyncDeps {
   readonly onNetworkNamed: (binding: NetworkBinding, name: string) => Promise<void>;
   /** After each whole comparison: the bindings hold what Docker has, and what is too young to judge. */
   readonly onCompared: () => Promise<void>;
+  /** At each turn: undefined when the engine answers, else why not. */
+  readonly onReachable: (error: unknown) => void;
   readonly log: Log;
   readonly clock?: () => number;
 }
@@ -143,6 +145,7 @@ export class DockerSync implements AsyncDisposable {
     const before = this.#reachable;
     if (before && (before.error === undefined) === (error === undefined)) return;
     this.#reachable = { since: this.#clock(), ...(error === undefined ? {} : { error }) };
+    this.#deps.onReachable(error);
     if (error === undefined) this.#deps.log.info('docker answers');
     else this.#deps.log.warn({ err: error }, 'docker does not answer; names and leaks wait for it');
   }

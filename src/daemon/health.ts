@@ -11,7 +11,7 @@ export interface Degradation {
 export class Health {
   readonly #degraded = new Map<string, Degradation>();
   readonly #now: () => Date;
-  #storeReachable = false;
+  #storeReachable: boolean | undefined;
   #storeSince: Date;
 
   constructor(now: () => Date = () => new Date()) {
@@ -34,11 +34,15 @@ export class Health {
     if (this.#storeReachable === reachable) return false;
     this.#storeReachable = reachable;
     this.#storeSince = this.#now();
+    this.set(
+      'STORE_UNREACHABLE',
+      reachable ? undefined : 'the shared store does not answer; traffic flows, new networks wait',
+    );
     return true;
   }
 
   get store(): { readonly reachable: boolean; readonly since: string } {
-    return { reachable: this.#storeReachable, since: this.#storeSince.toISOString() };
+    return { reachable: this.#storeReachable ?? false, since: this.#storeSince.toISOString() };
   }
 
   degraded(): Degradation[] {

@@ -62,6 +62,7 @@ async function setUp() {
     onEndpointGone: async ({ id }) => void heard.push(`endpoint ${id} gone`),
     onNetworkNamed: async (_, name) => void heard.push(`named ${name}`),
     onCompared: async () => undefined,
+    onReachable: () => undefined,
     log: createLog({ level: 'error', format: 'json' }),
     clock: () => time.now,
   });
