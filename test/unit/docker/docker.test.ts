@@ -32,7 +32,7 @@ async function engineThatSays(
   body: string,
 ): Promise<DockerEngine> {
   const socketPath = await fakeEngine(t, (_, response) => response.writeHead(status).end(body));
-  return new DockerEngine({ socketPath, timeoutMs: 500 });
+  return new DockerEngine({ socketPath, timeoutMs: 10_000 });
 }
 
 test('docker > reads networks whose IPAM is null, empty or full', async (t) => {
@@ -98,7 +98,7 @@ test('docker > asks for no API version, and quotes what it is given', async (t) 
     urls.push(url);
     response.writeHead(404).end('{}');
   });
-  const engine = new DockerEngine({ socketPath, timeoutMs: 500 });
+  const engine = new DockerEngine({ socketPath, timeoutMs: 10_000 });
   await engine.network('../containers/a?b');
   await engine.networks().catch(() => undefined);
   t.deepEqual(urls, ['/networks/..%2Fcontainers%2Fa%3Fb', '/networks']);
