@@ -95,6 +95,21 @@ function kernelStep(selection: Selection): Step {
 }
 
 function e2eSteps(selection: Selection): Step[] {
+  const isAlone = (file: string): boolean => file.includes('/alone/');
+  const onLab = only(selection, (file) => !isAlone(file));
+  const alone = only(selection, (file) => isAlone(file) || file.includes('**'));
+  return [...(onLab ? labSteps(onLab) : []), ...(alone ? [aloneStep(alone)] : [])];
+}
+
+/** The selection with those of its files that match; undefined when it names files and none does. */
+function only(selection: Selection, matches: (file: string) => boolean): Selection | undefined {
+  if (selection.files.length === 0) return selection;
+  const files = selection.files.filter(matches);
+  return files.length === 0 ? undefined : { ...selection, files };
+}
+
+/** AVA on a lab that its tests share, for each engine and store. */
+function labSteps(selection: Selection): Step[] {
   const matrix: (readonly [EngineRelease, StoreKind])[] = [
     ...engineReleases.map((engine) => [engine, 'consul'] as const),
     ['28.5', 'embedded'],
@@ -103,27 +118,29 @@ function e2eSteps(selection: Selection): Step[] {
     ([engine, store]) =>
       (selection.engine ?? engine) === engine && (selection.store ?? store) === store,
   );
-  return [
-    ...wanted.map(([engine, store]) => ({
-      name: `e2e, engine ${engine}, store ${store}`,
-      slow: true,
-      run: async (onOutput: (text: string) => void) => {
-        await ensureLabPackages(engine);
-        const session = join(projectDirectory, 'dist/test/runner/e2e-session.js');
-        const argv = avaArgv('ava.e2e.config.js', selection);
-        return runInJail([process.execPath, session, engine, store, ...argv], { onOutput });
-      },
-    })),
-    {
-      name: 'e2e, once',
-      slow: true,
-      run: async (onOutput) => {
-        await ensureLabPackages('28.5');
-        const argv = avaArgv('ava.alone.config.js', selection);
-        return runInJail([process.execPath, ...argv], { onOutput });
-      },
+  return wanted.map(([engine, store]) => ({
+    name: `e2e, engine ${engine}, store ${store}`,
+    slow: true,
+    run: async (onOutput) => {
+      await ensureLabPackages(engine);
+      const session = join(projectDirectory, 'dist/test/runner/e2e-session.js');
+      const argv = avaArgv('ava.e2e.config.js', selection);
+      return runInJail([process.execPath, session, engine, store, ...argv], { onOutput });
     },
-  ];
+  }));
+}
+
+/** AVA on tests that each start what they need. */
+function aloneStep(selection: Selection): Step {
+  return {
+    name: 'e2e, once',
+    slow: true,
+    run: async (onOutput) => {
+      await ensureLabPackages('28.5');
+      const argv = avaArgv('ava.alone.config.js', selection);
+      return runInJail([process.execPath, ...argv], { onOutput });
+    },
+  };
 }
 
 function avaArgv(config: string, { match, files }: Selection): string[] {
