@@ -1,7 +1,8 @@
-import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../src/util/index.js';
 import { LabError } from './errors.js';
+import { exists } from './files.js';
 import { commandFailed, run, runOk, type RunOptions } from './run.js';
 
 /** Debian releases the lab takes files from, by the names its mirrors give them. */
@@ -124,12 +125,5 @@ function unavailable(where: string, names: readonly string[], cause: unknown): L
     { code: 'PACKAGE_UNAVAILABLE', packages: names },
     `cannot get ${names.join(', ')}${where}: ${messageOf(cause)}`,
     { cause },
-  );
-}
-
-export async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
   );
 }

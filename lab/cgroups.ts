@@ -1,7 +1,7 @@
 import { readdir, readlink, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { exists } from './apt.js';
+import { exists } from './files.js';
 
 const root = '/sys/fs/cgroup';
 /** A killed process may stay in its cgroup for a moment. */

@@ -1,7 +1,7 @@
 import { readdir, symlink } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { exists } from './apt.js';
+import { exists } from './files.js';
 import { Machine, projectDirectory, type MachineState } from './machine.js';
 import type { Engine } from './packages.js';
 import { runOk, type RunOptions, type RunResult } from './run.js';

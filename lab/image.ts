@@ -1,21 +1,31 @@
 import { createHash } from 'node:crypto';
-import { chmod, copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { exists } from './apt.js';
+import { exists } from './files.js';
 import { jailDirectory } from './jail.js';
-import { runOk } from './run.js';
+import { run, runOk } from './run.js';
 
 /** The one image of the lab: BusyBox with every applet, and iproute2's `ip`. */
 export const imageName = 'busybox';
 
 /** Programs of this machine that go into the image along with the libraries they need. */
-const programs = ['/usr/sbin/ip'];
+const programs = ['/bin/busybox', '/usr/sbin/ip'];
 
 /** Makes the image, once per jail, and returns the path of an archive for `docker load`. */
 export async function ensureImage(): Promise<string> {
   const archive = join(jailDirectory, 'image.tar');
   if (await exists(archive)) return archive;
-  const work = join(jailDirectory, `image-${process.pid}`);
+  const work = await mkdtemp(join(jailDirectory, 'image-'));
   const tree = join(work, 'tree');
   await fillTree(tree);
   await mkdir(join(work, 'image'));
@@ -51,17 +61,18 @@ async function fillTree(tree: string): Promise<void> {
     await mkdir(join(tree, directory), { recursive: true });
   }
   await chmod(join(tree, 'tmp'), 0o1777);
-  await copyFile('/bin/busybox', join(tree, 'bin/busybox'));
+  for (const program of programs) await copyWithLibraries(program, tree);
   for (const applet of (await runOk(['/bin/busybox', '--list'])).trim().split('\n')) {
     if (applet !== 'busybox') await symlink('busybox', join(tree, 'bin', applet));
   }
-  for (const program of programs) await copyWithLibraries(program, tree);
   await writeFile(join(tree, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
   await writeFile(join(tree, 'etc/group'), 'root:x:0:\n');
 }
 
 async function copyWithLibraries(program: string, tree: string): Promise<void> {
-  const libraries = [...(await runOk(['ldd', program])).matchAll(/(\/\S+) \(0x/g)];
+  // Of a static program ldd says so and fails.
+  const { stdout } = await run(['ldd', program]);
+  const libraries = [...stdout.matchAll(/(\/\S+) \(0x/g)];
   for (const path of [program, ...libraries.map(([, library = '']) => library)]) {
     const to = join(tree, path);
     await mkdir(dirname(to), { recursive: true });

@@ -18,7 +18,6 @@ export { run, runOk, type RunOptions, type RunResult } from './run.js';
 export {
   cacheDirectory,
   engineReleases,
-  ensureBuildTools,
   ensureConsul,
   ensureEngine,
   ensureLabPackages,

@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { homedir } from 'node:os';
-import { exists, install, unpackFrom, type AptPackage, type Suite } from './apt.js';
+import { install, unpackFrom, type AptPackage, type Suite } from './apt.js';
 import { LabError } from './errors.js';
+import { exists } from './files.js';
 import { run, systemPath } from './run.js';
 
 /** The engines weft is tested with. `28.5` is Debian unstable's: the newest that runs here. */
@@ -64,11 +65,6 @@ const testTools: typeof tools = [
   ['python3', 'python3'],
   ['openssl', 'openssl'],
 ];
-const buildTools: typeof tools = [
-  ['g++', 'g++'],
-  ['make', 'make'],
-  ['python3', 'python3'],
-];
 
 /** The path of a consul binary: CONSUL_BIN, or Debian 11's 1.8.7 out of the cache, fetched when missing. */
 export async function ensureConsul(): Promise<string> {
@@ -109,11 +105,6 @@ export async function ensureTools(): Promise<void> {
 /** Installs what the tests of the kernel need and lack. */
 export async function ensureTestTools(): Promise<void> {
   await installMissing([...tools, ...testTools]);
-}
-
-/** Installs what building the native addon needs and lacks. */
-export async function ensureBuildTools(): Promise<void> {
-  await installMissing(buildTools);
 }
 
 /** Fetches and installs everything a lab with this engine needs; inside a jail there is no network to do so. */

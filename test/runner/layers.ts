@@ -11,7 +11,7 @@ import {
   type EngineRelease,
   type StoreKind,
 } from '../../lab/index.js';
-import { exists } from '../../lab/apt.js';
+import { exists } from '../../lab/files.js';
 
 export const layerNames = ['unit', 'kernel', 'e2e'] as const;
 export type LayerName = (typeof layerNames)[number];
