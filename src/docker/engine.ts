@@ -12,6 +12,7 @@ const NetworkSchema = Type.Object({
   Id: Type.String(),
   Name: Type.String(),
   Driver: Type.String(),
+  ConfigOnly: Type.Optional(Type.Boolean()),
   IPAM: nullable(
     Type.Object({
       Config: nullable(Type.Array(Type.Object({ Subnet: Type.Optional(Type.String()) }))),
@@ -71,15 +72,13 @@ export class DockerEngine {
     return (await this.#get('/version', schema, signal)).Version;
   }
 
-  /** All networks of this engine, of every driver. */
+  /** All networks of this engine, of every driver. A `--config-only` one has no subnets: it lends its settings to others. */
   async networks(signal?: AbortSignal): Promise<DockerNetwork[]> {
     const list = await this.#get('/networks', Type.Array(NetworkSchema), signal);
-    return list.map((network) => ({
-      id: network.Id,
-      name: network.Name,
-      driver: network.Driver,
-      subnets: (network.IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet || []),
-    }));
+    return list.map(({ Id: id, Name: name, Driver: driver, ConfigOnly = false, IPAM }) => {
+      const pools = ConfigOnly ? [] : (IPAM?.Config ?? []);
+      return { id, name, driver, subnets: pools.flatMap(({ Subnet }) => Subnet || []) };
+    });
   }
 
   /** One network with its endpoints; undefined when the engine does not have it. */

@@ -136,6 +136,18 @@ test.serial(
   },
 );
 
+test.serial(
+  'options > --config-from takes subnet and cluster name from a config-only network',
+  async (t) => {
+    const config = ['--config-only', '--ipam-driver', 'weft', '--ipam-opt', 'weft.network=web'];
+    await host.docker('network', 'create', ...config, '--subnet', '10.77.0.0/24', 'settings');
+    await host.docker('network', 'create', '-d', 'weft', '--config-from', 'settings', 'local');
+    await runIdle(host, 'one', '--network', 'local', '--ip', '10.77.0.9');
+    t.is(await addressOf(host, 'one', 'local'), '10.77.0.9');
+    t.regex(await host.weft('network', 'ls'), /^web /m);
+  },
+);
+
 test.serial('options > an MTU that fits is the container link’s', async (t) => {
   await createNetwork([host], 'small', '-o', 'com.docker.network.driver.mtu=1280');
   const link = await host.docker(

@@ -35,18 +35,19 @@ async function engineThatSays(
   return new DockerEngine({ socketPath, timeoutMs: 10_000 });
 }
 
-test('docker > reads networks whose IPAM is null, empty or full', async (t) => {
+test('docker > reads networks whose IPAM is null, empty, full, or for others only', async (t) => {
   const base = { Id: 'a', Name: 'n', Driver: 'bridge' };
   const body = JSON.stringify([
     { ...base, IPAM: { Config: [{ Subnet: '172.17.0.0/16', Gateway: 'x' }, {}] } },
     { ...base, IPAM: { Config: null } },
     { ...base, IPAM: null },
     base,
+    { ...base, ConfigOnly: true, IPAM: { Config: [{ Subnet: '10.82.0.0/24' }] } },
   ]);
   const engine = await engineThatSays(t, 200, body);
   t.deepEqual(
     (await engine.networks()).map((network) => network.subnets),
-    [['172.17.0.0/16'], [], [], []],
+    [['172.17.0.0/16'], [], [], [], []],
   );
 });
 
