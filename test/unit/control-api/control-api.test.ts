@@ -104,7 +104,11 @@ test('control-api > the client says that no daemon is there', async (t) => {
   t.is(error.message, `no daemon answers: ${socketPath} does not exist`);
 });
 
-async function fakeDaemon(t: ExecutionContext, listener: RequestListener): Promise<ControlClient> {
+async function fakeDaemon(
+  t: ExecutionContext,
+  listener: RequestListener,
+  timeoutMs = 20_000,
+): Promise<ControlClient> {
   const directory = await mkdtemp(path.join(tmpdir(), 'weft-control-'));
   const server = createServer(listener);
   server.listen(path.join(directory, 's'));
@@ -114,11 +118,15 @@ async function fakeDaemon(t: ExecutionContext, listener: RequestListener): Promi
     server.close();
     await rm(directory, { recursive: true, force: true });
   });
-  return new ControlClient({ socketPath: path.join(directory, 's'), timeoutMs: 200 });
+  return new ControlClient({ socketPath: path.join(directory, 's'), timeoutMs });
 }
 
+test('control-api > a daemon that hangs is DAEMON_UNREACHABLE', async (t) => {
+  const client = await fakeDaemon(t, () => undefined, 200);
+  t.true(hasCode(await t.throwsAsync(client.networks()), 'DAEMON_UNREACHABLE'));
+});
+
 for (const [what, listener, code] of [
-  ['hangs', () => undefined, 'DAEMON_UNREACHABLE'],
   ['answers with an error', (_, r) => r.writeHead(500).end('oh'), 'DAEMON_REFUSED'],
   ['answers with no JSON', (_, r) => r.end('<html>'), 'DAEMON_UNREADABLE'],
   ['answers in another shape', (_, r) => r.end('{"items":[{}]}'), 'DAEMON_UNREADABLE'],
