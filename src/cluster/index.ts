@@ -10,6 +10,7 @@ export {
   type HostDocument,
   type NetworkDocument,
   type PoolReference,
+  isNetworkName,
 } from './documents.js';
 export { ClusterError, type ClusterDetail } from './errors.js';
 export { type AnnounceState, HostAnnouncer } from './hosts.js';

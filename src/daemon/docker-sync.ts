@@ -46,7 +46,7 @@ export class DockerSync implements AsyncDisposable {
   #loops: Promise<void>[] = [];
   #wake = new AbortController();
   #networks: readonly DockerNetwork[] = [];
-  #reachable: { readonly since: number; readonly error?: unknown } | undefined;
+  #reachable: boolean | undefined;
 
   constructor(deps: DockerSyncDeps) {
     this.#deps = deps;
@@ -76,10 +76,8 @@ export class DockerSync implements AsyncDisposable {
     return this.#names.get(endpointId);
   }
 
-  get state(): { readonly reachable: boolean; readonly since?: number } {
-    if (!this.#reachable) return { reachable: false };
-    const { since, error } = this.#reachable;
-    return { reachable: error === undefined, since };
+  get isReachable(): boolean {
+    return this.#reachable === true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -114,10 +112,23 @@ export class DockerSync implements AsyncDisposable {
       const detail = seen.has(binding.dockerId)
         ? await engine.network(binding.dockerId, signal)
         : undefined;
-      if (detail) await this.#compareNetwork(binding, detail);
-      else if (this.#goneFor(binding.dockerId)) await this.#deps.onNetworkGone(binding);
+      await this.#apart(binding.network.id, async () => {
+        if (detail) await this.#compareNetwork(binding, detail);
+        else if (this.#goneFor(binding.dockerId)) await this.#deps.onNetworkGone(binding);
+      });
     }
-    await this.#deps.onCompared();
+    await this.#apart('all networks', async () => this.#deps.onCompared());
+  }
+
+  /** What goes wrong with one network is no reason to leave the others alone, or to say that Docker does not answer. */
+  async #apart(network: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (err) {
+      if (!this.#aborter.signal.aborted) {
+        this.#deps.log.warn({ network, err }, 'not compared with docker; will be tried again');
+      }
+    }
   }
 
   async #compareNetwork(binding: NetworkBinding, detail: DockerNetworkDetail): Promise<void> {
@@ -142,11 +153,11 @@ export class DockerSync implements AsyncDisposable {
   }
 
   #turn(error: unknown): void {
-    const before = this.#reachable;
-    if (before && (before.error === undefined) === (error === undefined)) return;
-    this.#reachable = { since: this.#clock(), ...(error === undefined ? {} : { error }) };
+    const isReachable = error === undefined;
+    if (this.#reachable === isReachable) return;
+    this.#reachable = isReachable;
     this.#deps.onReachable(error);
-    if (error === undefined) this.#deps.log.info('docker answers');
+    if (isReachable) this.#deps.log.info('docker answers');
     else this.#deps.log.warn({ err: error }, 'docker does not answer; names and leaks wait for it');
   }
 }

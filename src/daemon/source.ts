@@ -38,7 +38,7 @@ export class DaemonSource implements Source {
       startedAt: document.startedAt,
       uptimeSec: Math.round((performance.now() - this.#startedMs) / 1000),
       store: { kind, ...(kind === 'consul' ? { address } : {}), ...health.store },
-      docker: sync.state,
+      docker: { reachable: sync.isReachable },
       degraded: health.degraded(),
       networks: bindings.networks().length,
       endpoints: bindings.networks().flatMap((n) => bindings.endpoints(n.dockerId)).length,

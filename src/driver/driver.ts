@@ -1,4 +1,4 @@
-import { type NetworkDocument } from '../cluster/index.js';
+import { type NetworkDocument, isNetworkName } from '../cluster/index.js';
 import {
   type Address,
   type AddressWithLength,
@@ -112,9 +112,13 @@ export class Driver implements NetworkDriver {
     });
   }
 
-  /** Docker's name for a network, told after it was made: one that has none takes it, if no other network has it. */
+  /**
+   * Docker's name for a network, told after it was made: one that has none takes it, if no other network has it and it can be
+   * one. Docker takes more: spaces, other letters.
+   */
   async nameNetwork(dockerId: string, name: string): Promise<void> {
     if (this.#bindings.network(dockerId)?.network.name !== undefined) return;
+    if (!isNetworkName(name)) return;
     await this.#mutex.run(dockerId, async () => {
       const binding = this.#bindings.network(dockerId);
       if (!binding || !(await this.#membership.name(binding.network.id, name))) return;

@@ -1,4 +1,12 @@
-import { type Family, type Prefix, prefixLengthOf, rangeOf, rangesOverlap } from '../net/index.js';
+import {
+  type Family,
+  type Prefix,
+  parsePrefix,
+  prefixLengthOf,
+  prefixesOverlap,
+  rangeOf,
+  rangesOverlap,
+} from '../net/index.js';
 import type { RequestPoolRequest } from '../plugin-api/index.js';
 import { type Pool, isNetworkName, poolIdOf, prefixWithin } from './documents.js';
 import { IpamError } from './errors.js';
@@ -203,9 +211,28 @@ function newPool(prefix: Prefix, { range, network }: Wish, { host }: Situation):
   };
 }
 
+/** What no container can use as its own subnet (RFC 6890): IPv4-mapped addresses are how Docker would misread one family as the other. */
+const SPECIAL = (
+  [
+    ['0.0.0.0/8', '"this network"'],
+    ['127.0.0.0/8', 'loopback'],
+    ['169.254.0.0/16', 'link-local'],
+    ['224.0.0.0/3', 'multicast and reserved'],
+    ['::/96', 'reserved'],
+    ['::ffff:0:0/96', 'IPv4-mapped'],
+    ['fe80::/10', 'link-local'],
+    ['ff00::/8', 'multicast'],
+  ] as const
+).map(([prefix, what]) => ({ special: parsePrefix(prefix), what }));
+
 function checkShape(prefix: Prefix, range: Prefix | undefined): void {
   if (prefixLengthOf(prefix) < 8) {
     throw invalid('subnet', `--subnet ${prefix} is too large; /8 is the largest`);
+  }
+  const found = SPECIAL.find(({ special }) => prefixesOverlap(special, prefix));
+  if (found) {
+    const { special, what } = found;
+    throw invalid('subnet', `--subnet ${prefix} can't be used: ${special} is ${what}`);
   }
   if (range === undefined) return;
   if (!prefixWithin(prefix, range)) {

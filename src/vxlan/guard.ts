@@ -1,8 +1,11 @@
 /**
- * Who may send to our VXLAN port: VTEPs of our hosts. One table in the host's namespace, which we alone own.
+ * Who may send to our VXLAN port: VTEPs of our hosts, and on those only the host itself. One table in the host's namespace,
+ * which we alone own.
  *
- * It judges only packets of our own VNIs, as others may use the port too (Docker's overlay does), and it only drops: what it
- * lets pass still meets the host's own firewall.
+ * What comes in is judged by its sender, for our own VNIs only, as others may use the port too (Docker's overlay does). That
+ * would trust containers, whom Docker lets out under their host's address: so nothing that is forwarded reaches another
+ * host's port, whatever its VNI; tunnels are never forwarded, they begin here. The table only drops: what it lets pass still
+ * meets the host's own firewall.
  */
 import { type Address, type Vni, familyOf } from '../net/index.js';
 import { type Connection, type Monitor, NETLINK, nft } from '../netlink/index.js';
@@ -37,6 +40,14 @@ export function guardTable(
           rule(undefined, isOurPort, ip.saddr.in('vtep4'), accept),
           rule(undefined, isOurPort, ip6.saddr.in('vtep6'), accept),
           rule('not a host of ours', isOurPort, vxlan.vni.in('vni'), counter, drop),
+        ],
+      },
+      {
+        name: 'from-containers',
+        base: { type: 'filter', hook: 'forward', priority: PRIORITY, policy: 'accept' },
+        rules: [
+          rule('not the host itself', isOurPort, ip.daddr.in('vtep4'), counter, drop),
+          rule('not the host itself', isOurPort, ip6.daddr.in('vtep6'), counter, drop),
         ],
       },
     ],

@@ -50,6 +50,7 @@ const refusals: readonly (readonly [string, readonly string[], RegExp])[] = [
     ],
     /a\/b/,
   ],
+  ['on multicast addresses', createArgs('bad', '--subnet', '224.1.0.0/24'), /multicast/],
   ['over a route of the host', createArgs('bad', '--subnet', '198.18.1.0/25'), /198\.18\.1\.0/],
   [
     'with a range outside its subnet',

@@ -230,3 +230,48 @@ except OSError: print("lost")`;
   await b!.datapath.setKnownVteps([a!.vtep]);
   t.is(await one.udp('10.0.0.2'), 100);
 });
+
+test('datapath > lets no container send to the tunnel port of another host under the name of its own', async (t) => {
+  await using lab = await VxlanLab.create({ hosts: 2 });
+  const [a, b] = lab.hosts;
+  await a!.datapath.ensureNetwork(spec());
+  await a!.datapath.setKnownVteps([b!.vtep]);
+  // A container on a bridge network of Docker's, that is: behind a host that forwards and masquerades.
+  const container = `vxlan-${process.pid}-inner`;
+  run(a!.netns, 'ip', 'netns', 'add', container);
+  t.teardown(() => void run('/proc/self/ns/net', 'ip', 'netns', 'delete', container));
+  const inside = (...argv: string[]): string => run(`/run/netns/${container}`, ...argv);
+  run(
+    a!.netns,
+    'ip',
+    'link',
+    'add',
+    'inner',
+    'type',
+    'veth',
+    'peer',
+    'name',
+    'eth0',
+    'netns',
+    container,
+  );
+  run(a!.netns, 'ip', 'address', 'add', '172.30.9.1/24', 'dev', 'inner');
+  run(a!.netns, 'ip', 'link', 'set', 'inner', 'up');
+  inside('ip', 'address', 'add', '172.30.9.2/24', 'dev', 'eth0');
+  inside('ip', 'link', 'set', 'eth0', 'up');
+  inside('ip', 'route', 'add', 'default', 'via', '172.30.9.1');
+  run(a!.netns, 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
+  const send = (port: number): string =>
+    inside(
+      'python3',
+      '-c',
+      `import socket;socket.socket(2,2).sendto(b"x"*60,("${b!.vtep}",${port}))`,
+    );
+  const dropped = (): string =>
+    run(a!.netns, '/usr/sbin/nft', 'list', 'chain', 'inet', 'weft', 'from-containers');
+  t.notRegex(dropped(), /packets [1-9]/);
+  send(4788);
+  t.notRegex(dropped(), /packets [1-9]/, 'another port is none of ours');
+  send(4789);
+  t.regex(dropped(), /@vtep4 counter packets 1 .*drop/);
+});

@@ -55,18 +55,22 @@ async function setUp() {
   const engine = new ScriptedEngine();
   const heard: string[] = [];
   const time = { now: 0 };
+  const fault = { name: false };
   const sync = new DockerSync({
     engine,
     bindings,
     onNetworkGone: async ({ dockerId }) => void heard.push(`network ${dockerId} gone`),
     onEndpointGone: async ({ id }) => void heard.push(`endpoint ${id} gone`),
-    onNetworkNamed: async (_, name) => void heard.push(`named ${name}`),
-    onCompared: async () => undefined,
+    onNetworkNamed: async (_, name) => {
+      if (fault.name) throw new Error('this name can not be one');
+      heard.push(`named ${name}`);
+    },
+    onCompared: async () => void (fault.name && heard.push('compared')),
     onReachable: () => undefined,
     log: createLog({ level: 'error', format: 'json' }),
     clock: () => time.now,
   });
-  return { engine, heard, time, sync };
+  return { engine, heard, time, sync, fault };
 }
 
 const withEndpoint = {
@@ -110,4 +114,16 @@ test('docker sync > a network that Docker forgot is gone after the grace, and an
   engine.away = false;
   await sync.compare();
   t.deepEqual(heard, ['network net1 gone']);
+});
+
+test('docker sync > what goes wrong with one network neither stops the comparison nor counts as an engine that is away', async (t) => {
+  const { engine, heard, time, sync, fault } = await setUp();
+  fault.name = true;
+  engine.details.set('net1', without);
+  for (time.now = 0; time.now < 200_000; time.now += 10_000) await sync.compare();
+  t.deepEqual([...new Set(heard)], ['compared']);
+  fault.name = false;
+  await sync.compare();
+  await sync.compare();
+  t.true(heard.includes('named web'));
 });
