@@ -25,6 +25,7 @@ static Napi::Object Init(Napi::Env, Napi::Object exports) {
   Export(exports, "stopMonitor", weft::StopMonitor);
   Export(exports, "openNetns", weft::OpenNetns);
   Export(exports, "createNetns", weft::CreateNetns);
+  Export(exports, "bindNetns", weft::BindNetns);
   Export(exports, "deleteNetns", weft::DeleteNetns);
   Export(exports, "writeInNetns", weft::WriteInNetns);
   Export(exports, "closeFd", weft::CloseFd);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -34,16 +35,13 @@ Failure ShareFolder(const std::string& folder) {
   return {};
 }
 
-Failure Bind(const std::string& folder, const std::string& path) {
-  if (Failure failure = ShareFolder(folder)) return failure;
-  return RunOnOwnThread([&path]() -> Failure {
-    if (unshare(CLONE_NEWNET) != 0) return {errno, "unshare"};
-    if (mount(kOwn, path.c_str(), "none", MS_BIND, nullptr) != 0) return {errno, "mount", path};
-    return {};
-  });
+Failure Bind(const std::string& source, const std::string& path) {
+  if (mount(source.c_str(), path.c_str(), "none", MS_BIND, nullptr) != 0) return {errno, "mount", path};
+  return {};
 }
 
-Failure Create(const std::string& path) {
+// Makes the file and lets `bind` mount a namespace on it.
+Failure Place(const std::string& path, const std::function<Failure()>& bind) {
   const std::string folder = path.substr(0, path.rfind('/'));
   if (mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) return {errno, "mkdir", folder};
   // iproute2 takes the same lock: two that share the folder at once would stack mounts on it.
@@ -52,9 +50,19 @@ Failure Create(const std::string& path) {
   if (flock(lock.get(), LOCK_EX) != 0) return {errno, "flock", folder};
   Fd file(open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0));
   if (!file.ok()) return {errno, "open", path};
-  Failure failure = Bind(folder, path);
+  Failure failure = ShareFolder(folder);
+  if (!failure) failure = bind();
   if (failure) unlink(path.c_str());
   return failure;
+}
+
+Failure Create(const std::string& path) {
+  return Place(path, [&path]() {
+    return RunOnOwnThread([&path]() -> Failure {
+      if (unshare(CLONE_NEWNET) != 0) return {errno, "unshare"};
+      return Bind(kOwn, path);
+    });
+  });
 }
 
 Failure Delete(const std::string& path) {
@@ -92,6 +100,20 @@ Napi::Value OpenNetns(const Napi::CallbackInfo& info) {
 Napi::Value CreateNetns(const Napi::CallbackInfo& info) {
   const std::string path = info[0].As<Napi::String>();
   return StartJob(info.Env(), [path]() { return Create(path); }, Undefined);
+}
+
+Napi::Value BindNetns(const Napi::CallbackInfo& info) {
+  // A copy, so that the caller may close its own while the thread starts.
+  auto netns = std::make_shared<Fd>(fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 0));
+  if (!netns->ok()) {
+    Throw(info.Env(), {errno, "fcntl"});
+    return info.Env().Undefined();
+  }
+  const std::string path = info[1].As<Napi::String>();
+  auto work = [netns, path]() {
+    return Place(path, [&]() { return Bind("/proc/self/fd/" + std::to_string(netns->get()), path); });
+  };
+  return StartJob(info.Env(), work, Undefined);
 }
 
 Napi::Value DeleteNetns(const Napi::CallbackInfo& info) {

@@ -9,6 +9,8 @@ namespace weft {
 Napi::Value OpenNetns(const Napi::CallbackInfo& info);
 // createNetns(path): Promise<void>
 Napi::Value CreateNetns(const Napi::CallbackInfo& info);
+// bindNetns(netnsFd, path): Promise<void>
+Napi::Value BindNetns(const Napi::CallbackInfo& info);
 // deleteNetns(path): Promise<void>
 Napi::Value DeleteNetns(const Napi::CallbackInfo& info);
 // writeInNetns(netnsFd, path, data): Promise<void>

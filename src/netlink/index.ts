@@ -21,6 +21,7 @@ export {
 } from './connection.js';
 export { type Message } from './message.js';
 export {
+  bindNetns,
   closeFd,
   createNetns,
   currentNetnsFd,

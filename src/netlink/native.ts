@@ -45,6 +45,7 @@ interface Addon {
   stopMonitor(socket: NativeSocket): void;
   openNetns(path: string): number;
   createNetns(path: string): Promise<void>;
+  bindNetns(netnsFd: number, path: string): Promise<void>;
   deleteNetns(path: string): Promise<void>;
   writeInNetns(netnsFd: number, path: string, data: string): Promise<void>;
   closeFd(fd: number): void;
@@ -162,6 +163,13 @@ export function currentNetnsFd(): number {
 export async function createNetns(path: string): Promise<void> {
   checkPath(path);
   return addon().createNetns(path);
+}
+
+/** Gives an open namespace a file, as createNetns does a new one: when its own was taken away. EEXIST when the file is there. */
+export async function bindNetns(netnsFd: number, path: string): Promise<void> {
+  checkFd('netnsFd', netnsFd);
+  checkPath(path);
+  return addon().bindNetns(netnsFd, path);
 }
 
 /**

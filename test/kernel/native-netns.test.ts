@@ -15,6 +15,7 @@ import test from 'ava';
 import {
   closeFd,
   closeSocket,
+  bindNetns,
   createNetns,
   currentNetnsFd,
   deleteNetns,
@@ -44,6 +45,21 @@ test('netns > a namespace that is created can be used by ip netns, and one that 
   await deleteNetns(path);
   t.false(execFileSync('ip', ['netns', 'list'], { encoding: 'utf8' }).includes(name));
   t.false(existsSync(path));
+});
+
+test('netns > a namespace that lost its file can have one again', async (t) => {
+  const path = netnsPath();
+  await createNetns(path);
+  const fd = openNetns(path);
+  t.teardown(() => {
+    closeFd(fd);
+  });
+  await t.throwsAsync(bindNetns(fd, path), { code: 'EEXIST' });
+  await deleteNetns(path);
+  await bindNetns(fd, path);
+  t.is(BigInt(statSync(path).ino), netnsIno(fd));
+  await deleteNetns(path);
+  await t.throwsAsync(bindNetns(fd, '/nowhere/at/all'), { code: 'ENOENT' });
 });
 
 test('netns > what is there already is EEXIST and stays; what is not there is ENOENT', async (t) => {
