@@ -30,9 +30,9 @@ export const SPOOF_TABLE = { family: 'bridge', name: 'weft' } as const satisfies
 const PORT = 'iface_index';
 const MAC = 'ether_addr';
 export const senderSets = {
-  mac: { name: 'mac', type: [PORT, MAC] },
-  ip4: { name: 'ip4', type: [PORT, MAC, 'ipv4_addr'] },
-  ip6: { name: 'ip6', type: [PORT, MAC, 'ipv6_addr'] },
+  macs: { name: 'macs', type: [PORT, MAC] },
+  senders4: { name: 'senders4', type: [PORT, MAC, 'ipv4_addr'] },
+  senders6: { name: 'senders6', type: [PORT, MAC, 'ipv6_addr'] },
 } as const satisfies Record<string, nft.SetSpec>;
 export type SenderSet = keyof typeof senderSets;
 
@@ -53,10 +53,10 @@ export function linkLocalOf(mac: Mac): Address {
 
 export function elementsOf({ port, mac, addresses }: Sender): SenderElement[] {
   const own = [...addresses, linkLocalOf(mac)].map((address) => {
-    const set = familyOf(address) === 4 ? 'ip4' : 'ip6';
+    const set = familyOf(address) === 4 ? 'senders4' : 'senders6';
     return { set, key: [port, mac, address] } as const;
   });
-  return [{ set: 'mac', key: [port, mac] }, ...own];
+  return [{ set: 'macs', key: [port, mac] }, ...own];
 }
 
 /** linux/if_ether.h ETH_P_*, as on the wire: behind a VLAN tag they are not seen. */
@@ -86,13 +86,13 @@ const namesSource = icmpv6.firstOption.is(OPTION.source);
 const hasNoIp = arp.saddrIp.is(parseAddress('0.0.0.0'));
 const hasNoIp6 = ip6.saddr.is(parseAddress('::'));
 
-const hasOwnMac = concat(meta.iif, ether.saddr).in('mac');
-const hasOwnIp = concat(meta.iif, ether.saddr, ip.saddr).in('ip4');
-const hasOwnIp6 = concat(meta.iif, ether.saddr, ip6.saddr).in('ip6');
-const isOwnArp = concat(meta.iif, arp.saddrEther, arp.saddrIp).in('ip4');
-const isOwnProbe = concat(meta.iif, arp.saddrEther).in('mac');
-const isForAnother = concat(meta.iif, ether.saddr, icmpv6.target).notIn('ip6');
-const namesAnother = concat(meta.iif, icmpv6.firstOptionMac).notIn('mac');
+const hasOwnMac = concat(meta.iif, ether.saddr).in('macs');
+const hasOwnIp = concat(meta.iif, ether.saddr, ip.saddr).in('senders4');
+const hasOwnIp6 = concat(meta.iif, ether.saddr, ip6.saddr).in('senders6');
+const isOwnArp = concat(meta.iif, arp.saddrEther, arp.saddrIp).in('senders4');
+const isOwnProbe = concat(meta.iif, arp.saddrEther).in('macs');
+const isForAnother = concat(meta.iif, ether.saddr, icmpv6.target).notIn('senders6');
+const namesAnother = concat(meta.iif, icmpv6.firstOptionMac).notIn('macs');
 
 /** Most packets are decided by the second or third. */
 const rules = [

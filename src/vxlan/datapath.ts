@@ -100,6 +100,7 @@ export class KernelDatapath implements Datapath {
   async ensureNetwork(spec: NetworkSpec): Promise<void> {
     await this.#alone(spec.id, async (before) => {
       const network = before ?? (await Network.open(this.#depsOf(spec.id), spec));
+      this.#host.watchNetns((id) => this.#networks.get(id)?.doubt('all'));
       // From now on its links are wanted: another network that wants its VNI has to yield.
       this.#networks.set(spec.id, network);
       network.configure(spec);

@@ -24,13 +24,12 @@ export function guardTable(
 ): nft.TableSpec {
   const { rule, udp, ip, ip6, vxlan, accept, drop, counter } = nft;
   const isOurPort = udp.dport.is(port);
-  const keys = (values: readonly (string | number)[]) => values.map((value) => ({ key: [value] }));
+  const keys = (values: readonly Address[]) => values.map((value) => ({ key: [value] }));
   return {
     ...GUARD_TABLE,
     sets: [
       { name: 'vtep4', type: ['ipv4_addr'], elements: keys(ofFamily(vteps, 4)) },
       { name: 'vtep6', type: ['ipv6_addr'], elements: keys(ofFamily(vteps, 6)) },
-      { name: 'vni', type: ['vni'], elements: keys(vnis) },
     ],
     chains: [
       {
@@ -39,7 +38,8 @@ export function guardTable(
         rules: [
           rule(undefined, isOurPort, ip.saddr.in('vtep4'), accept),
           rule(undefined, isOurPort, ip6.saddr.in('vtep6'), accept),
-          rule('not a host of ours', isOurPort, vxlan.vni.in('vni'), counter, drop),
+          // Not a set: nft could list it but not load it, and people save what it lists.
+          ...vnis.map((vni) => rule(undefined, isOurPort, vxlan.vni.is(vni), counter, drop)),
         ],
       },
       {

@@ -1,8 +1,10 @@
 /** What all networks of a host share: its namespace, its underlay, the folder of namespaces. */
+import { type FSWatcher, watch } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Connection, type Link, currentNetnsFd, dumpLinks } from '../netlink/index.js';
 import { Closer } from '../util/index.js';
+import { hasErrno } from './errors.js';
 import type { Kernel } from './kernel.js';
 import { isContainerLink, netnsName, networkOfNetns, parseMark } from './names.js';
 import type { Underlay } from './types.js';
@@ -32,6 +34,7 @@ export class Host implements AsyncDisposable {
   /** rtnetlink there. */
   readonly conn: Connection;
   readonly #closer: Closer;
+  #watcher: FSWatcher | undefined;
 
   private constructor(options: HostOptions, netnsFd: number, conn: Connection, closer: Closer) {
     this.kernel = options.kernel;
@@ -64,8 +67,26 @@ export class Host implements AsyncDisposable {
 
   /** Networks that have a namespace here, whoever wants them. */
   async networksOnDisk(): Promise<string[]> {
-    const names = await readdir(this.netnsDir).catch(() => []);
+    const names = await readdir(this.netnsDir).catch((error: unknown) => {
+      if (!hasErrno(error, 'ENOENT')) throw error;
+      return [];
+    });
     return names.flatMap((name) => networkOfNetns(name) ?? []);
+  }
+
+  /** From then on hears of networks whose namespace's file came or went. Without a folder there is nothing to hear of. */
+  watchNetns(onChange: (networkId: string) => void): void {
+    if (this.#watcher !== undefined) return;
+    const watcher = watch(this.netnsDir, { persistent: false }, (_event, name) => {
+      const networkId = networkOfNetns(name ?? '');
+      if (networkId !== undefined) onChange(networkId);
+    });
+    // The folder is gone; a later call begins again.
+    watcher.on('error', () => {
+      watcher.close();
+      this.#watcher = undefined;
+    });
+    this.#watcher = watcher;
   }
 
   /** Container ends of veths that are in the host's namespace. */
@@ -81,6 +102,7 @@ export class Host implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#watcher?.close();
     await this.#closer.close();
   }
 }

@@ -1,6 +1,7 @@
 import {
   Connection,
   type ConnectionOptions,
+  bindNetns,
   closeFd,
   createNetns,
   deleteNetns,
@@ -16,6 +17,7 @@ import {
 export interface Kernel {
   readonly connect: (options: ConnectionOptions) => Promise<Connection>;
   readonly createNetns: (path: string) => Promise<void>;
+  readonly bindNetns: (netnsFd: number, path: string) => Promise<void>;
   readonly deleteNetns: (path: string) => Promise<void>;
   readonly openNetns: (path: string) => number;
   readonly closeFd: (fd: number) => void;
@@ -28,6 +30,7 @@ export type TableMonitorOptions = Parameters<typeof nft.openTableMonitor>[0];
 export const realKernel: Kernel = {
   connect: async (options) => Connection.open(options),
   createNetns,
+  bindNetns,
   deleteNetns,
   openNetns,
   closeFd,

@@ -1,5 +1,6 @@
 /** Namespaces of networks: made, opened, and deleted with all that is ours in them, also when nobody opened them. */
-import type { Connection } from '../netlink/index.js';
+import { stat } from 'node:fs/promises';
+import { type Connection, netnsIno } from '../netlink/index.js';
 import { hasErrno } from './errors.js';
 import type { Host } from './host.js';
 import type { Kernel } from './kernel.js';
@@ -28,6 +29,25 @@ export async function openOrCreateNetns(kernel: Kernel, path: string): Promise<O
     }
   }
   return { netnsFd: kernel.openNetns(path), isNew: true };
+}
+
+/**
+ * Gives an open namespace its file again when somebody took it away (`ip netns delete`): it lives on by our descriptors, but
+ * would die with us, and its links with it. Answers whether that was so.
+ */
+export async function restoreNetnsFile(
+  kernel: Kernel,
+  netnsFd: number,
+  path: string,
+): Promise<boolean> {
+  const there = await stat(path, { bigint: true }).catch((error: unknown) => {
+    if (!hasErrno(error, 'ENOENT')) throw error;
+    return undefined;
+  });
+  if (there?.ino === netnsIno(netnsFd)) return false;
+  if (there !== undefined) await kernel.deleteNetns(path);
+  await kernel.bindNetns(netnsFd, path);
+  return true;
 }
 
 /** Deletes a network's namespace and all that is ours in it. None is fine. Whoever has it open closes it before. */

