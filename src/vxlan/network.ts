@@ -1,7 +1,7 @@
 import { NETLINK, type RouteEvent } from '../netlink/index.js';
 import { Closer } from '../util/index.js';
 import type { Sender } from './anti-spoof.js';
-import { hasErrno } from './errors.js';
+import { VxlanError, hasErrno } from './errors.js';
 import type { Host } from './host.js';
 import { portLink } from './names.js';
 import { openOrCreateNetns, restoreNetnsFile } from './netns.js';
@@ -167,6 +167,7 @@ export class Network implements AsyncDisposable {
   async attach(endpoint: LocalEndpoint): Promise<void> {
     const { links, tables, senders } = this.#parts;
     if (!this.#isKnown) await this.round(false);
+    if (this.#hasNamesake(endpoint.id)) throw nameTaken(endpoint.id);
     const before = this.#endpoints.get(endpoint.id);
     this.#endpoints.set(endpoint.id, endpoint);
     let isNew = false;
@@ -192,6 +193,7 @@ export class Network implements AsyncDisposable {
 
   /** Unknown endpoints are fine. Answers what could not be done. */
   async detach(endpointId: string): Promise<Tally> {
+    if (this.#hasNamesake(endpointId)) return new Tally();
     const { links, tables, senders } = this.#parts;
     const endpoint = this.#endpoints.get(endpointId);
     const port = links.indexes.ports.get(portLink(endpointId));
@@ -204,6 +206,13 @@ export class Network implements AsyncDisposable {
     if (this.#isShared(endpoint)) await this.#setTables(false, tally);
     else await tables.remove(endpoint, links.indexes.bridge, tally);
     return tally;
+  }
+
+  /** Whether the link of this id's name is another endpoint's: names hold 44 bits of an id. */
+  #hasNamesake(endpointId: string): boolean {
+    if (this.#endpoints.has(endpointId)) return false;
+    const link = portLink(endpointId);
+    return [...this.#endpoints.keys()].some((id) => portLink(id) === link);
   }
 
   async #setTables(prune: boolean, tally: Tally): Promise<void> {
@@ -288,4 +297,12 @@ export class Network implements AsyncDisposable {
 
 function isSame(a: LocalEndpoint, b: LocalEndpoint): boolean {
   return a.mac === b.mac && a.addresses.join() === b.addresses.join();
+}
+
+function nameTaken(endpointId: string): VxlanError {
+  const link = portLink(endpointId);
+  return new VxlanError(
+    { code: 'LINK_TAKEN', link },
+    `another endpoint has a link "${link}", for its id begins alike; start the container again`,
+  );
 }

@@ -6,7 +6,7 @@ export interface NetworkSpec {
   /** weft's network id, 12 hex digits; names the namespace `weft-<id>`. */
   readonly id: string;
   readonly vni: Vni;
-  /** MTU inside the network, octets. */
+  /** MTU of containers' links, octets. A new value is for containers attached from then on; see INNER_MTU for the others. */
   readonly mtu: number;
 }
 
@@ -42,7 +42,7 @@ export interface Underlay {
   readonly port: number;
 }
 
-/** What a reconcile round found and did, per kind ("link", "fdb", "neighbor", "rule"). */
+/** What a round did to a network's links, rows and rules, all together. Nothing, when all was right. */
 export interface RoundReport {
   readonly networkId: string;
   readonly created: number;
@@ -74,19 +74,39 @@ export interface DatapathStatus {
  * set, and again when somebody else changes the kernel. All calls are idempotent and safe to repeat after a failure.
  */
 export interface Datapath extends AsyncDisposable {
+  /**
+   * Makes the network, takes over what an earlier run left of it, or changes it. Rows and rules of endpoints and peers that
+   * are there stay until all is known: see setRemote and reconcile. Throws VNI_TAKEN, naming who has it; then nothing is left
+   * of a network that was not there before.
+   */
   ensureNetwork(spec: NetworkSpec): Promise<void>;
   /** Removes the namespace and all in it, and veth ends elsewhere that carry its mark. Unknown ids succeed. */
   deleteNetwork(networkId: string): Promise<void>;
-  /** After it, the endpoint can receive and send; answers the link in the host's namespace for Docker to move. */
+  /**
+   * After it, the endpoint can receive and send, from its own MAC and addresses only. Answers the link in the host's namespace
+   * for Docker to move; of an endpoint that is there already Docker may have it. Throws UNKNOWN_NETWORK, LINK_TAKEN, or what
+   * the kernel refused; then nothing is left of an endpoint that was not there before.
+   */
   ensureEndpoint(
     networkId: string,
     endpoint: LocalEndpoint,
   ): Promise<{ readonly linkName: string }>;
+  /** Unknown ids succeed. */
   deleteEndpoint(networkId: string, endpointId: string): Promise<void>;
-  /** Replaces all that is known of other hosts on this network; only differences reach the kernel. */
+  /**
+   * Replaces all that is known of other hosts on this network; only differences reach the kernel. Of two peers with one MAC or
+   * address the last counts, and what is attached here beats both. What the kernel refuses is retried and seen in the status.
+   * Throws UNKNOWN_NETWORK.
+   */
   setRemote(networkId: string, remote: Remote): Promise<void>;
-  /** The only senders that may reach our VXLAN port: VTEPs of live hosts. */
+  /**
+   * The only hosts whose packets for our networks are let in; one left out is cut off at once. Until the first call the host's
+   * rules stay as an earlier run left them.
+   */
   setKnownVteps(vteps: readonly Address[]): Promise<void>;
-  /** Compares with the kernel's own dump and repairs. `prune`: also delete our networks and links that nothing desires; only once all desired state is loaded. */
+  /**
+   * Compares with the kernel's own dump and repairs. `prune`: also delete networks, links, rows and rules of ours that nobody
+   * desires; only once all desired state is loaded.
+   */
   reconcile(options: { readonly prune: boolean }): Promise<RoundReport[]>;
 }

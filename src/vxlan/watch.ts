@@ -42,7 +42,6 @@ export class Watch implements AsyncDisposable {
       this.#onEvent(event);
     };
     const groups = ['link', 'neighbor'] as const;
-    this.#monitors.push(await kernel.monitor({ netns, groups, onEvent, onError }));
     const onTable: TableMonitorOptions['onEvent'] = (event) => {
       // Our own changes too: rules don't say in passing whether they are as we want them.
       const { family, name } = SPOOF_TABLE;
@@ -50,7 +49,13 @@ export class Watch implements AsyncDisposable {
         onSuspect('senders');
       }
     };
-    this.#monitors.push(await kernel.monitorTables({ netns, onEvent: onTable, onError }));
+    try {
+      this.#monitors.push(await kernel.monitor({ netns, groups, onEvent, onError }));
+      this.#monitors.push(await kernel.monitorTables({ netns, onEvent: onTable, onError }));
+    } catch (error) {
+      this.#stop();
+      throw error;
+    }
   }
 
   #onEvent(event: RouteEvent | Overrun): void {

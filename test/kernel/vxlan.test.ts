@@ -4,6 +4,7 @@ import {
   NETWORK,
   VxlanLab,
   endpoint,
+  endpointId,
   fdbOf,
   neighborsOf,
   run,
@@ -60,6 +61,25 @@ test('datapath > a container is reached before other hosts hear of it', async (t
   const two = await lab.attach(lab.hosts[1]!, endpoint(2));
   t.is(await one.udp('10.0.0.2'), 100);
   t.is(await two.tcp('fd00::1'), 1_000_000);
+});
+
+test('datapath > refuses an endpoint whose link would have the name of another, and leaves that one be', async (t) => {
+  await using lab = await VxlanLab.create();
+  const [host] = lab.hosts;
+  await host!.datapath.ensureNetwork(spec());
+  const one = await lab.attach(host!, endpoint(1));
+  const two = await lab.attach(host!, endpoint(2));
+  const namesake = endpoint(3, { id: endpointId(1).replace(/f$/, 'e') });
+  await t.throwsAsync(host!.datapath.ensureEndpoint(NETWORK, namesake), {
+    code: 'LINK_TAKEN',
+    message: /"port00000000001".*start the container again/,
+  });
+  await host!.datapath.deleteEndpoint(NETWORK, namesake.id);
+  t.is(await two.udp('10.0.0.1'), 100);
+  t.is(await one.udp('10.0.0.2'), 100);
+  await host!.datapath.deleteEndpoint(NETWORK, endpointId(1));
+  await host!.datapath.ensureEndpoint(NETWORK, namesake);
+  t.is(host!.datapath.inspect().networks[0]?.endpoints, 2);
 });
 
 test('datapath > broadcast and multicast reach every container of the network once', async (t) => {
