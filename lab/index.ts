@@ -18,6 +18,7 @@ export { run, runOk, type RunOptions, type RunResult } from './run.js';
 export {
   cacheDirectory,
   engineReleases,
+  ensureBenchTools,
   ensureConsul,
   ensureEngine,
   ensureLabPackages,

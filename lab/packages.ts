@@ -65,6 +65,11 @@ const testTools: typeof tools = [
   ['python3', 'python3'],
   ['openssl', 'openssl'],
 ];
+/** What benchmarks send and measure packets with. */
+const benchTools: typeof tools = [
+  ['iperf3', 'iperf3'],
+  ['sockperf', 'sockperf'],
+];
 
 /** The path of a consul binary: CONSUL_BIN, or Debian 11's 1.8.7 out of the cache, fetched when missing. */
 export async function ensureConsul(): Promise<string> {
@@ -105,6 +110,11 @@ export async function ensureTools(): Promise<void> {
 /** Installs what the tests of the kernel need and lack. */
 export async function ensureTestTools(): Promise<void> {
   await installMissing([...tools, ...testTools]);
+}
+
+/** Installs what benchmarks need beyond a lab, and lack. */
+export async function ensureBenchTools(): Promise<void> {
+  await installMissing(benchTools);
 }
 
 /** Fetches and installs everything a lab with this engine needs; inside a jail there is no network to do so. */

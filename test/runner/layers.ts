@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import {
   cacheDirectory,
   engineReleases,
+  ensureBenchTools,
   ensureLabPackages,
   ensureTestTools,
   projectDirectory,
@@ -137,6 +138,7 @@ function aloneStep(selection: Selection): Step {
     slow: true,
     run: async (onOutput) => {
       await ensureLabPackages('28.5');
+      await ensureBenchTools();
       const argv = avaArgv('ava.alone.config.js', selection);
       return runInJail([process.execPath, ...argv], { onOutput });
     },
