@@ -1,0 +1,217 @@
+import { type Address, familyOf } from '../../net/index.js';
+import { RCODE, TYPE, type Reply, type ResourceRecord, isName } from '../wire/index.js';
+import { type Candidate, NetworkNames } from './network-names.js';
+import { addressOfReverse } from './reverse.js';
+import type { NamedEndpoint, NamedHost, Share, ZoneOptions } from './types.js';
+
+/** The domain that is ours alone: what is not in it does not exist. */
+export const DOMAIN = 'weft';
+const HOSTS = 'host';
+
+export interface Question {
+  /** In lower case, no dot at the end. */
+  readonly name: string;
+  readonly type: number;
+}
+
+/** Who has a name, and on which network. */
+interface Found {
+  readonly candidates: readonly Candidate[];
+  readonly network: NetworkNames;
+}
+
+/**
+ * All names of all networks, and what they answer to a container on some of them.
+ *
+ * A name that several containers have is answered with all of them, each time beginning with another; those that are not
+ * healthy or on a host that is gone are left out, unless there are no others.
+ */
+export class Zone {
+  readonly #options: ZoneOptions;
+  readonly #networks = new Map<string, NetworkNames>();
+  readonly #hosts = new Map<string, Address>();
+  #serial = 1;
+  #turn = 0;
+
+  constructor(options: ZoneOptions) {
+    this.#options = options;
+  }
+
+  setShare(share: Share): void {
+    const { id, name } = share.network;
+    const names = this.#networks.get(id) ?? new NetworkNames();
+    this.#networks.set(id, names);
+    names.name = name?.toLowerCase();
+    names.set(share);
+    this.#serial += 1;
+  }
+
+  deleteShare(networkId: string, host: string): void {
+    const names = this.#networks.get(networkId);
+    names?.delete(host);
+    if (names?.isEmpty === true) this.#networks.delete(networkId);
+    this.#serial += 1;
+  }
+
+  setHosts(hosts: readonly NamedHost[]): void {
+    this.#hosts.clear();
+    for (const { name, address } of hosts) this.#hosts.set(name.toLowerCase(), address);
+    this.#serial += 1;
+  }
+
+  /** The answer to a container on these networks, by id; undefined when the name is none of ours. */
+  answer({ name, type }: Question, networkIds: readonly string[]): Reply | undefined {
+    const networks = networkIds.flatMap((id) => this.#networks.get(id) ?? []);
+    const address = addressOfReverse(name);
+    if (address !== undefined) return this.#reverse(address, type, networks);
+    if (name === DOMAIN) return this.#apex(type);
+    if (!name.endsWith(`.${DOMAIN}`)) return this.#at(name, type, networks);
+    const inside = name.slice(0, -DOMAIN.length - 1);
+    const reply = this.#host(inside, type) ?? this.#at(inside, type, networks);
+    if (reply) return reply;
+    const exists = inside === HOSTS || networks.some((network) => network.name === inside);
+    return this.#negative(exists ? RCODE.NOERROR : RCODE.NXDOMAIN);
+  }
+
+  #host(inside: string, type: number): Reply | undefined {
+    if (!inside.endsWith(`.${HOSTS}`)) return undefined;
+    const address = this.#hosts.get(inside.slice(0, -HOSTS.length - 1));
+    return address === undefined ? undefined : this.#addresses([address], type);
+  }
+
+  #at(name: string, type: number, networks: readonly NetworkNames[]): Reply | undefined {
+    const found = find(name, networks);
+    if (found !== undefined) {
+      // A name that someone has is answered here whatever is asked: elsewhere it would not exist.
+      const candidates = this.#inOrder(chosen(found.candidates));
+      return this.#addresses(
+        candidates.flatMap(({ endpoint }) => endpoint.addresses),
+        type,
+      );
+    }
+    return name.startsWith('_') ? this.#services(name, type, networks) : undefined;
+  }
+
+  #addresses(all: readonly Address[], type: number): Reply {
+    const wanted = all.filter((address) => isAsked(type, address));
+    if (wanted.length === 0) return this.#negative(RCODE.NOERROR);
+    return this.#positive(wanted.map((address) => this.#record(address)));
+  }
+
+  /** `_80._tcp.api`: RFC 2782. */
+  #services(name: string, type: number, networks: readonly NetworkNames[]): Reply | undefined {
+    const [label = '', protocol = '', ...rest] = name.split('.');
+    if (!protocol.startsWith('_')) return undefined;
+    const found = find(rest.join('.'), networks);
+    if (found === undefined) return undefined;
+    const offers = this.#inOrder(chosen(found.candidates)).flatMap(({ endpoint }) =>
+      endpoint.services
+        .filter((s) => `_${s.label}`.toLowerCase() === label && `_${s.protocol}` === protocol)
+        .map(({ port }) => ({ port, endpoint })),
+    );
+    if (offers.length === 0) return this.#negative(RCODE.NXDOMAIN);
+    if (type !== TYPE.SRV && type !== TYPE.ANY) return this.#negative(RCODE.NOERROR);
+    const { ttlSec: ttl } = this.#options;
+    const answers: ResourceRecord[] = [];
+    const additional: ResourceRecord[] = [];
+    for (const { port, endpoint } of offers) {
+      const target = fullName(endpoint, found.network);
+      if (target === undefined) continue;
+      answers.push({ type: TYPE.SRV, ttl, priority: 0, weight: 1, port, target });
+      for (const address of endpoint.addresses) {
+        additional.push({ ...this.#record(address), owner: target });
+      }
+    }
+    return { ...this.#positive(answers), additional };
+  }
+
+  #reverse(address: Address, type: number, networks: readonly NetworkNames[]): Reply | undefined {
+    const network = networks.find((each) => each.at(address).length > 0);
+    if (network === undefined) return undefined;
+    if (type !== TYPE.PTR && type !== TYPE.ANY) return this.#negative(RCODE.NOERROR);
+    const { ttlSec: ttl } = this.#options;
+    const answers = chosen(network.at(address)).flatMap(({ endpoint }): ResourceRecord[] => {
+      const target = fullName(endpoint, network);
+      return target === undefined ? [] : [{ type: TYPE.PTR, ttl, target }];
+    });
+    return answers.length === 0 ? undefined : this.#positive(answers);
+  }
+
+  #apex(type: number): Reply {
+    if (type === TYPE.SOA || type === TYPE.ANY) return this.#positive([this.#soa()]);
+    return this.#negative(RCODE.NOERROR);
+  }
+
+  #record(address: Address): ResourceRecord {
+    const type = familyOf(address) === 4 ? TYPE.A : TYPE.AAAA;
+    return { type, ttl: this.#options.ttlSec, address };
+  }
+
+  #soa(): ResourceRecord {
+    const { ttlSec } = this.#options;
+    return {
+      owner: DOMAIN,
+      type: TYPE.SOA,
+      ttl: ttlSec,
+      primary: DOMAIN,
+      mailbox: `nobody.${DOMAIN}`,
+      serial: this.#serial >>> 0,
+      minimum: ttlSec,
+    };
+  }
+
+  #positive(answers: readonly ResourceRecord[]): Reply {
+    const { NOERROR: rcode } = RCODE;
+    return { rcode, isAuthoritative: true, answers, authority: [], additional: [] };
+  }
+
+  /** RFC 2308: the SOA says for how long nothing is there. */
+  #negative(rcode: number): Reply {
+    const authority = [this.#soa()];
+    return { rcode, isAuthoritative: true, answers: [], authority, additional: [] };
+  }
+
+  #inOrder(candidates: readonly Candidate[]): readonly Candidate[] {
+    if (candidates.length < 2) return candidates;
+    this.#turn = (this.#turn + 1) >>> 0;
+    const first = this.#turn % candidates.length;
+    const turned = [...candidates.slice(first), ...candidates.slice(0, first)];
+    if (!this.#options.localFirst) return turned;
+    return [...turned.filter((c) => c.isLocal), ...turned.filter((c) => !c.isLocal)];
+  }
+}
+
+/** As Docker does it: the first of the asker's networks that knows the name, as NAME or as NAME.NETWORK. */
+function find(name: string, networks: readonly NetworkNames[]): Found | undefined {
+  for (const network of networks) {
+    const candidates = network.named(name);
+    if (candidates.length > 0) return { candidates, network };
+  }
+  for (const network of networks) {
+    if (network.name === undefined || !name.endsWith(`.${network.name}`)) continue;
+    const candidates = network.named(name.slice(0, -network.name.length - 1));
+    if (candidates.length > 0) return { candidates, network };
+  }
+  return undefined;
+}
+
+function chosen(candidates: readonly Candidate[]): readonly Candidate[] {
+  if (candidates.every(isWell)) return candidates;
+  const alive = candidates.filter(({ isAlive }) => isAlive);
+  const well = candidates.filter(isWell);
+  if (well.length > 0) return well;
+  return alive.length > 0 ? alive : candidates;
+}
+
+const isWell = ({ isAlive, endpoint }: Candidate): boolean => isAlive && endpoint.isHealthy;
+
+function isAsked(type: number, address: Address): boolean {
+  if (type === TYPE.ANY) return true;
+  return type === (familyOf(address) === 4 ? TYPE.A : TYPE.AAAA);
+}
+
+/** The first of its names that DNS can carry. */
+function fullName({ names }: NamedEndpoint, network: NetworkNames): string | undefined {
+  const below = network.name === undefined ? DOMAIN : `${network.name}.${DOMAIN}`;
+  return names.map((name) => `${name}.${below}`).find(isName);
+}
