@@ -11,3 +11,4 @@ export {
   type Share,
   type ZoneOptions,
 } from './zone/index.js';
+export { NameServer, type NameServerOptions, type SandboxState } from './server/index.js';

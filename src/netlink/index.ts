@@ -26,7 +26,10 @@ export {
   createNetns,
   currentNetnsFd,
   deleteNetns,
+  type InetAddress,
+  type InetOptions,
   netnsIno,
+  openInet,
   openNetns,
   writeInNetns,
 } from './native.js';

@@ -1,5 +1,5 @@
 /**
- * The only door to the native addon: netlink sockets in any network namespace, and the namespaces themselves.
+ * The only door to the native addon: netlink and internet sockets in any network namespace, and the namespaces themselves.
  *
  * Promises: bytes in, bytes out; arguments are checked here; no thread of Node's ever changes its namespace; whatever
  * the kernel refuses is an Error with `code`, `errno` (negative) and `syscall`, like Node's own. Usable in worker
@@ -8,6 +8,7 @@
  */
 import { fstatSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { type Address, addressToBytes } from '../net/index.js';
 
 declare const nativeSocket: unique symbol;
 
@@ -48,6 +49,14 @@ interface Addon {
   bindNetns(netnsFd: number, path: string): Promise<void>;
   deleteNetns(path: string): Promise<void>;
   writeInNetns(netnsFd: number, path: string, data: string): Promise<void>;
+  openInet(
+    netnsFd: number,
+    isTcp: boolean,
+    local: Uint8Array,
+    localPort: number,
+    remote: Uint8Array | undefined,
+    remotePort: number,
+  ): number;
   closeFd(fd: number): void;
 }
 
@@ -191,12 +200,47 @@ export async function writeInNetns(netnsFd: number, path: string, data: string):
   return addon().writeInNetns(netnsFd, path, data);
 }
 
+export interface InetAddress {
+  readonly address: Address;
+  /** 0: the kernel chooses. */
+  readonly port: number;
+}
+
+export interface InetOptions {
+  readonly transport: 'udp' | 'tcp';
+  readonly local: InetAddress;
+  /** Connected to it; by TCP the handshake may be under way still. */
+  readonly remote?: InetAddress;
+}
+
+/**
+ * Opens a bound socket (not yet listening) inside a namespace. The caller owns the descriptor: closeFd, or give it to Node's net
+ * or dgram. Takes some tens of microseconds, in which nothing else runs.
+ */
+export function openInet(netnsFd: number, { transport, local, remote }: InetOptions): number {
+  checkFd('netnsFd', netnsFd);
+  const parts = [local, remote].flatMap((each) => {
+    if (each === undefined) return [];
+    checkInteger('port', each.port, 0, 65_535);
+    return [{ octets: addressToBytes(each.address), port: each.port }];
+  });
+  const [from, to] = parts;
+  return addon().openInet(
+    netnsFd,
+    transport === 'tcp',
+    from!.octets,
+    from!.port,
+    to?.octets,
+    to?.port ?? 0,
+  );
+}
+
 /** Identity of the namespace behind an open descriptor; the number may come again once the namespace is gone. */
 export function netnsIno(fd: number): bigint {
   return fstatSync(fd, { bigint: true }).ino;
 }
 
-/** Closes a descriptor from openNetns or currentNetnsFd. */
+/** Closes a descriptor from openNetns, currentNetnsFd or openInet. */
 export function closeFd(fd: number): void {
   checkFd('fd', fd);
   addon().closeFd(fd);

@@ -18,6 +18,7 @@ import { type NfFamily, SET_FLAG } from './wire.js';
 
 export interface TableForm extends TableRef {
   readonly comment: string | undefined;
+  readonly owned?: boolean | undefined;
   readonly sets: ReadonlyMap<string, SetForm>;
   readonly chains: ReadonlyMap<string, ChainForm>;
 }
@@ -112,11 +113,12 @@ function setForm(set: SetSpec): SetForm {
 
 /** Throws UNENCODABLE for rules and keys that can't be. */
 export function tableForm(spec: TableSpec): TableForm {
-  const { family, name, comment, sets = [], chains } = spec;
+  const { family, name, comment, owned, sets = [], chains } = spec;
   return {
     family,
     name,
     comment,
+    owned,
     sets: byName(sets.map(setForm)),
     chains: byName(chains.map((chain) => chainForm(family, chain))),
   };

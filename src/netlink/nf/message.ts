@@ -38,8 +38,11 @@ const head = (table: TableRef) => nfgenmsg.of({ family: FAMILY[table.family] });
 const nameOf = (table: TableRef) => `table ${table.family} ${table.name}`;
 const userdata = (comment: string | undefined) => (comment === undefined ? undefined : { comment });
 
-export function newTable(table: TableRef, comment?: string): Message {
-  const attrs = { name: table.name, flags: 0, userdata: userdata(comment) };
+/** nf_tables.h NFT_TABLE_F_OWNER */
+const OWNED = 2;
+
+export function newTable(table: TableRef, comment?: string, owned = false): Message {
+  const attrs = { name: table.name, flags: owned ? OWNED : 0, userdata: userdata(comment) };
   return message(NFT_NEWTABLE, CREATE, { head: head(table), attrs }, nameOf(table));
 }
 

@@ -29,7 +29,7 @@ function createTable(table: TableForm): Message[] {
   const sets = [...table.sets.values()];
   const chains = [...table.chains.values()];
   return [
-    newTable(table, table.comment),
+    newTable(table, table.comment, table.owned),
     ...sets.map((set, i) => newSet(table, set, i + 1)),
     ...chains.map((chain) => newChain(table, chain)),
     ...sets.flatMap((set) => newElements(table, set.name, set.elements.values())),

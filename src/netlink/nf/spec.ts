@@ -13,6 +13,11 @@ export interface TableSpec extends TableRef {
   readonly comment?: string | undefined;
   readonly sets?: readonly SetSpec[] | undefined;
   readonly chains: readonly ChainSpec[];
+  /**
+   * The table belongs to the connection that makes it: nobody else can change or flush it, and it goes when the connection is
+   * closed, however that happens. Linux 5.12 and later; EOPNOTSUPP before. For replaceTable.
+   */
+  readonly owned?: boolean | undefined;
 }
 
 export interface ChainSpec {

@@ -1,0 +1,113 @@
+import type dgram from 'node:dgram';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { Connection, NETLINK, closeFd, nft, openNetns } from '../../netlink/index.js';
+import type { Zone } from '../zone/index.js';
+import { Forwarder, type OnReply } from './forwarder.js';
+import { failure, respond } from './respond.js';
+import { connectTcp, connectUdp, listenTcp, listenUdp } from './sockets.js';
+import { StreamServer, askByStream } from './streams.js';
+import { resolverTable } from './table.js';
+
+/** Questions by TCP that Docker's resolver is asked at once for one container: each takes a connection. */
+const MAX_STREAMS = 64;
+
+/**
+ * Answers one container, in its namespace: two sockets, and the table that brings its questions to them. When it is closed, or the
+ * process ends, the kernel removes the table and Docker's resolver is asked again.
+ */
+export class Listener implements AsyncDisposable {
+  networks: readonly string[];
+  readonly #zone: Zone;
+  readonly #netnsFd: number;
+  readonly #forwarder: Forwarder;
+  readonly #streams: StreamServer;
+  #udp: dgram.Socket | undefined;
+  #table: Connection | undefined;
+  #asked = 0;
+  #isClosed = false;
+
+  private constructor(netnsFd: number, networks: readonly string[], zone: Zone) {
+    this.#netnsFd = netnsFd;
+    this.networks = networks;
+    this.#zone = zone;
+    this.#forwarder = new Forwarder(() => connectUdp(netnsFd));
+    this.#streams = new StreamServer((message, reply) => this.#onStream(message, reply));
+  }
+
+  /** Throws what the kernel says: no such namespace, no loopback there yet, a table that is another's. Then nothing is changed. */
+  static async open(path: string, networks: readonly string[], zone: Zone): Promise<Listener> {
+    const listener = new Listener(openNetns(path), networks, zone);
+    try {
+      await listener.#start();
+      return listener;
+    } catch (error) {
+      await listener[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
+    const udp = (this.#udp = listenUdp(this.#netnsFd));
+    udp.on('message', (message, from) => this.#onDatagram(udp, message, from));
+    // An asker that went away before its answer came.
+    udp.on('error', () => undefined);
+    const { server } = this.#streams;
+    listenTcp(this.#netnsFd, server);
+    if (!server.listening) await once(server, 'listening');
+    server.on('error', () => undefined);
+    const tcpPort = (server.address() as AddressInfo).port;
+    const options = { netns: this.#netnsFd, protocol: NETLINK.NETFILTER };
+    this.#table = await Connection.open(options);
+    await nft.replaceTable(this.#table, resolverTable(udp.address().port, tcpPort));
+  }
+
+  sweep(now: number): void {
+    this.#forwarder.sweep(now);
+  }
+
+  #onDatagram(
+    udp: dgram.Socket,
+    message: Uint8Array,
+    from: { port: number; address: string },
+  ): void {
+    const response = respond(message, this.#zone, this.networks, 'udp');
+    if (response === undefined) return;
+    const send = (reply: Uint8Array): void => {
+      if (!this.#isClosed) udp.send(reply, from.port, from.address);
+    };
+    if ('reply' in response) {
+      send(response.reply);
+      return;
+    }
+    const { forward } = response;
+    const onReply: OnReply = (reply) => send(reply ?? failure(forward));
+    this.#forwarder.ask(forward, onReply, performance.now());
+  }
+
+  #onStream(message: Uint8Array, reply: OnReply): void {
+    const response = respond(message, this.#zone, this.networks, 'tcp');
+    if (response === undefined || this.#isClosed) return reply(undefined);
+    if ('reply' in response) return reply(response.reply);
+    // What came is the connection's, and is used again.
+    const forward = { ...response.forward, message: Uint8Array.from(response.forward.message) };
+    if (this.#asked >= MAX_STREAMS) return reply(failure(forward));
+    this.#asked += 1;
+    const answered: OnReply = (answer) => {
+      this.#asked -= 1;
+      reply(answer ?? failure(forward));
+    };
+    askByStream(() => connectTcp(this.#netnsFd), forward, answered);
+  }
+
+  /** The table first, so that no question comes to a closed socket. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#table?.close();
+    this.#udp?.close();
+    this.#forwarder.close();
+    this.#streams.closeAll();
+    closeFd(this.#netnsFd);
+  }
+}

@@ -1,0 +1,35 @@
+/** What the main thread and the one that serves say to each other. */
+import type { NamedHost, Share, ZoneOptions } from '../zone/index.js';
+
+/** A container's network namespace, and the networks whose names it may ask for, in the order in which they are tried. */
+export interface Sandbox {
+  /** The namespace's file. */
+  readonly path: string;
+  readonly networks: readonly string[];
+}
+
+/** Given to the thread when it starts. */
+export type WorkerOptions = ZoneOptions;
+
+export type ToWorker =
+  | { readonly type: 'share'; readonly share: Share }
+  | { readonly type: 'no-share'; readonly network: string; readonly host: string }
+  | { readonly type: 'hosts'; readonly hosts: readonly NamedHost[] }
+  /** Serve it, or, when it is served, change its networks. */
+  | { readonly type: 'serve'; readonly sandbox: Sandbox }
+  | { readonly type: 'leave'; readonly path: string }
+  | { readonly type: 'close' };
+
+/**
+ * `waiting`: the namespace is not there yet; `serving` or `failed` follows. `failed`: it is left as it was, and Docker's own resolver
+ * goes on alone.
+ */
+export type SandboxState = 'waiting' | 'serving' | 'failed';
+
+export type FromWorker = {
+  readonly type: 'sandbox';
+  readonly path: string;
+  readonly state: SandboxState;
+  /** Why it waits or failed. */
+  readonly reason?: string;
+};

@@ -1,0 +1,135 @@
+import { Worker } from 'node:worker_threads';
+import type { NamedHost, Share, ZoneOptions } from '../zone/index.js';
+import type { FromWorker, SandboxState, ToWorker } from './protocol.js';
+
+/** A thread that ended by itself is followed by another one after so long. */
+const RESTART_MS = 1000;
+const CLOSE_MS = 2000;
+
+export interface NameServerOptions extends ZoneOptions {
+  /** `reason`: why it waits or failed. */
+  readonly onSandbox: (path: string, state: SandboxState, reason: string | undefined) => void;
+  /** The thread ended by itself; another one takes its place. */
+  readonly onCrash: (error: unknown) => void;
+}
+
+/**
+ * The serving thread, from outside. Everything it is told is kept here, so that another one can take its place.
+ *
+ * Nothing here waits but `serve`, and closing.
+ */
+export class NameServer implements AsyncDisposable {
+  readonly #options: NameServerOptions;
+  readonly #shares = new Map<string, Share>();
+  readonly #sandboxes = new Map<string, readonly string[]>();
+  readonly #waiting = new Map<string, Set<() => void>>();
+  #hosts: readonly NamedHost[] = [];
+  #worker: Worker;
+  #restart: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(options: NameServerOptions) {
+    this.#options = options;
+    this.#worker = this.#spawn();
+  }
+
+  setShare(share: Share): void {
+    this.#shares.set(keyOf(share.network.id, share.host), share);
+    this.#tell({ type: 'share', share });
+  }
+
+  deleteShare(network: string, host: string): void {
+    if (this.#shares.delete(keyOf(network, host))) this.#tell({ type: 'no-share', network, host });
+  }
+
+  setHosts(hosts: readonly NamedHost[]): void {
+    this.#hosts = hosts;
+    this.#tell({ type: 'hosts', hosts });
+  }
+
+  /**
+   * Serves the container in this namespace, or changes the networks that it may ask about. Resolves when it is served, when it is
+   * clear that it can't be yet, or after `waitMs`.
+   */
+  async serve(path: string, networks: readonly string[], waitMs: number): Promise<void> {
+    const isNew = !this.#sandboxes.has(path);
+    this.#sandboxes.set(path, networks);
+    this.#tell({ type: 'serve', sandbox: { path, networks } });
+    if (!isNew || waitMs === 0) return;
+    await new Promise<void>((resolve) => {
+      const waiting = this.#waiting.get(path) ?? new Set();
+      this.#waiting.set(path, waiting);
+      const timer = setTimeout(done, waitMs);
+      function done(): void {
+        clearTimeout(timer);
+        waiting.delete(done);
+        resolve();
+      }
+      waiting.add(done);
+    });
+  }
+
+  leave(path: string): void {
+    if (this.#sandboxes.delete(path)) this.#tell({ type: 'leave', path });
+    this.#release(path);
+  }
+
+  /** Paths of all that is served or shall be. */
+  served(): string[] {
+    return [...this.#sandboxes.keys()];
+  }
+
+  #spawn(): Worker {
+    const { ttlSec, localFirst } = this.#options;
+    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: { ttlSec, localFirst } satisfies ZoneOptions,
+    });
+    let reason: unknown;
+    worker.on('message', (message: FromWorker) => this.#onMessage(message));
+    worker.on('error', (error) => (reason = error));
+    worker.on('exit', (code) => {
+      if (this.#isClosed) return;
+      this.#options.onCrash(reason ?? new Error(`the thread that answers names ended: ${code}`));
+      this.#restart = setTimeout(() => this.#replace(), RESTART_MS);
+    });
+    return worker;
+  }
+
+  #replace(): void {
+    this.#worker = this.#spawn();
+    this.#tell({ type: 'hosts', hosts: this.#hosts });
+    for (const share of this.#shares.values()) this.#tell({ type: 'share', share });
+    for (const [path, networks] of this.#sandboxes) {
+      this.#tell({ type: 'serve', sandbox: { path, networks } });
+    }
+  }
+
+  #onMessage({ path, state, reason }: FromWorker): void {
+    this.#options.onSandbox(path, state, reason);
+    if (state === 'failed') this.#sandboxes.delete(path);
+    this.#release(path);
+  }
+
+  #release(path: string): void {
+    for (const done of this.#waiting.get(path) ?? []) done();
+    this.#waiting.delete(path);
+  }
+
+  #tell(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#restart);
+    for (const path of this.#waiting.keys()) this.#release(path);
+    const ended = new Promise((resolve) => this.#worker.once('exit', resolve));
+    this.#tell({ type: 'close' });
+    const timer = setTimeout(() => void this.#worker.terminate(), CLOSE_MS);
+    if (this.#worker.threadId !== -1) await ended;
+    clearTimeout(timer);
+  }
+}
+
+const keyOf = (network: string, host: string): string => `${network}/${host}`;
