@@ -6,6 +6,8 @@ export interface Io {
   readonly err: (text: string) => void;
   /** Whether `out` is a terminal that shows colors. */
   readonly color: boolean;
+  /** Aborts when nobody reads `out` any more. */
+  readonly ended: AbortSignal;
   /** Runs the daemon until it is told to stop; answers the exit code. */
   readonly runDaemon: (flags: UpFlags) => Promise<number>;
 }

@@ -8,15 +8,18 @@
 import { run } from './program.js';
 
 const { stdout, stderr, env } = process;
+const ended = new AbortController();
 
 // `weft network ls | head` is no failure.
 stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
+  ended.abort();
 });
 
 process.exitCode = await run(process.argv.slice(2), {
   out: (text) => void stdout.write(text),
   err: (text) => void stderr.write(text),
   color: stdout.isTTY && env['NO_COLOR'] === undefined && env['TERM'] !== 'dumb',
+  ended: ended.signal,
   runDaemon: async (flags) => (await import('../daemon/index.js')).runDaemon(flags),
 });

@@ -1,6 +1,7 @@
-import { Command, CommanderError, Option } from 'commander';
-import { ControlClient, DEFAULT_CONTROL_SOCKET } from '../control-api/index.js';
+import { Command, CommanderError } from 'commander';
 import { VERSION, hasCode, messageOf } from '../util/index.js';
+import { asking } from './asking.js';
+import { eventsCommand } from './events.js';
 import { exitCode, exitCodeOf } from './exit-codes.js';
 import type { Io } from './io.js';
 import { endpointLists, endpointTable, hostTable, networkTable } from './lists.js';
@@ -80,37 +81,13 @@ Example:
         }),
       ),
     )
+    .addCommand(eventsCommand(io))
     .addCommand(
       new Command('version')
         .description('version of this command')
         .action(() => io.out(`weft ${VERSION}\n`)),
     );
   return settle(program, io);
-}
-
-interface Asking<T> {
-  readonly example: string;
-  readonly ask: (client: ControlClient) => Promise<T>;
-  readonly show: (answer: T) => string;
-  /** What --json prints, if not the whole answer. */
-  readonly json?: (answer: T) => unknown;
-}
-
-/** A command that asks the daemon and shows what it said. */
-function asking<T>(io: Io, name: string, description: string, what: Asking<T>): Command {
-  const socket = new Option('--control-socket <path>', "the daemon's control socket")
-    .env('WEFT_CONTROL_SOCKET')
-    .default(DEFAULT_CONTROL_SOCKET);
-  return new Command(name)
-    .description(description)
-    .addOption(socket)
-    .option('--json', 'JSON for programs')
-    .addHelpText('after', `\nExample:\n  ${what.example}`)
-    .action(async (options: { readonly controlSocket: string; readonly json?: boolean }) => {
-      const answer = await what.ask(new ControlClient({ socketPath: options.controlSocket }));
-      if (options.json) io.out(`${JSON.stringify(what.json?.(answer) ?? answer, null, 2)}\n`);
-      else io.out(what.show(answer));
-    });
 }
 
 /** Makes every command of the tree write through `io`, throw instead of exit, and refuse what it does not know. */

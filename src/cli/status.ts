@@ -38,7 +38,7 @@ function storeText({ kind, address }: Status['store']): string {
 }
 
 /** "2026-05-04 08:00:01 UTC"; what is no time is shown as it came. */
-function moment(iso: string): string {
+export function moment(iso: string): string {
   const time = new Date(iso);
   if (Number.isNaN(time.getTime())) return printable(iso);
   return `${time.toISOString().slice(0, 19).replace('T', ' ')} UTC`;

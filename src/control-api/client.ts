@@ -5,6 +5,8 @@ import { ControlError } from './errors.js';
 import {
   type Endpoint,
   EndpointSchema,
+  type Event,
+  EventSchema,
   ErrorSchema,
   type Host,
   HostSchema,
@@ -52,6 +54,13 @@ export class ControlClient {
 
   async hosts(): Promise<Host[]> {
     return this.#all('/v1/hosts', HostSchema);
+  }
+
+  /** What happened after the event with this id, oldest first; waits for it up to half the bound of a call. */
+  async events(after = 0, { wait = false } = {}): Promise<Event[]> {
+    const waitMs = wait ? Math.floor(this.#timeoutMs / 2) : 0;
+    const query = `?after=${after}&waitMs=${waitMs}`;
+    return (await this.#get('/v1/events', pageSchema(EventSchema), query)).items;
   }
 
   async #all<T extends TSchema>(path: string, item: T): Promise<Static<T>[]> {

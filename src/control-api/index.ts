@@ -9,6 +9,8 @@ export { ControlError, type ControlDetail } from './errors.js';
 export {
   type Endpoint,
   EndpointSchema,
+  type Event,
+  EventSchema,
   type Host,
   HostSchema,
   type Network,

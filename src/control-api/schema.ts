@@ -79,6 +79,32 @@ export const HostSchema = Type.Object({
 });
 export type Host = Static<typeof HostSchema>;
 
+export const EventSchema = Type.Object({
+  id: Type.Integer({ minimum: 0, description: 'rises with time' }),
+  at: text('when'),
+  level: Type.Enum(['info', 'warn'], { description: 'warn: somebody may have to act' }),
+  code: text('fixed word for programs'),
+  text: text('what happened'),
+  network: optional(text('name or id of the network that it is about')),
+  host: optional(text('name of the host that it is about')),
+});
+export type Event = Static<typeof EventSchema>;
+
+/** `?after=` and `?waitMs=` of events. */
+export const EventQuerySchema = Type.Object(
+  {
+    after: Type.Integer({ minimum: 0, default: 0, description: 'id of the last event seen' }),
+    waitMs: Type.Integer({
+      minimum: 0,
+      maximum: 30_000,
+      default: 0,
+      description: 'how long to wait when there is none',
+    }),
+  },
+  { additionalProperties: false },
+);
+export type EventQuery = Static<typeof EventQuerySchema>;
+
 /** One page of a list, ordered by id. */
 export interface Page<T> {
   readonly items: readonly T[];

@@ -1,6 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import { claimUnixSocket, messageOf } from '../util/index.js';
-import { type Page, type PageQuery, PageQuerySchema } from './schema.js';
+import {
+  type EventQuery,
+  EventQuerySchema,
+  type Page,
+  type PageQuery,
+  PageQuerySchema,
+} from './schema.js';
 import type { Source } from './source.js';
 
 export interface ControlServerOptions {
@@ -54,6 +60,11 @@ export async function controlApp({
   list(app, '/v1/networks', async () => source.networks());
   list(app, '/v1/endpoints', async () => source.endpoints());
   list(app, '/v1/hosts', async () => source.hosts());
+  app.get<{ Querystring: EventQuery }>(
+    '/v1/events',
+    { schema: { querystring: EventQuerySchema } },
+    async ({ query: { after, waitMs } }) => ({ items: await source.events(after, waitMs) }),
+  );
 
   app.setNotFoundHandler((request, reply) => {
     const message = `there is no ${request.method} ${request.url.slice(0, 80)}`;

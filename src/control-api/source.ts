@@ -1,4 +1,4 @@
-import type { Endpoint, Host, Network, Status } from './schema.js';
+import type { Endpoint, Event, Host, Network, Status } from './schema.js';
 
 type Soon<T> = T | Promise<T>;
 
@@ -10,6 +10,8 @@ export interface Source {
   status(): Soon<Status>;
   networks(): Soon<readonly Network[]>;
   endpoints(): Soon<readonly Endpoint[]>;
+  /** What happened after the event with this id, oldest first; waits this long when nothing did. */
+  events(after: number, waitMs: number): Soon<readonly Event[]>;
   /** All hosts that the store knows, this one among them. */
   hosts(): Soon<readonly Host[]>;
 }

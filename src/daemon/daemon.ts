@@ -13,6 +13,7 @@ import { type Datapath, openDatapath, overlayMtu } from '../vxlan/index.js';
 import { logCall } from './call-log.js';
 import type { Config } from './config.js';
 import { DockerSync } from './docker-sync.js';
+import { EventLog } from './event-log.js';
 import { Health } from './health.js';
 import { occupiedByDocker, occupiedByHost, readUnderlay } from './host-facts.js';
 import { hostIdentity } from './identity.js';
@@ -34,6 +35,7 @@ const DOCKER_TIMEOUT_MS = 2000;
  */
 export async function openDaemon(config: Config, log: Log, closer: Closer): Promise<void> {
   const health = new Health();
+  const events = closer.use(new EventLog(log.child({ component: 'events' })));
   const local = closer.use(await openEmbedded(path.join(config.stateDir, 'local'), log));
   const shared = closer.use(await openSharedStore(config, log));
   const hostId = await hostIdentity(local);
@@ -49,7 +51,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     log.error({ key }, 'local record unreadable; left out'),
   );
   const remotes = closer.use(new Remotes(datapath, hostId, log));
-  const view = closer.use(openView(shared, hostId, remotes, log, health));
+  const view = closer.use(openView(shared, hostId, { remotes, log, health, events }));
   const ipam = closer.use(
     await openIpam({ config, hostId, shared, local, kernel, engine, view, log }),
   );
@@ -99,7 +101,16 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
   );
   sync.start();
 
-  const source = new DaemonSource({ config, document, underlay, bindings, view, sync, health });
+  const source = new DaemonSource({
+    config,
+    document,
+    underlay,
+    bindings,
+    view,
+    sync,
+    health,
+    events,
+  });
   const { runDir, pluginSocket } = config;
   closer.use(await openControlServer({ socketPath: path.join(runDir, 'control.sock'), source }));
   const onCall = logCall(log.child({ component: 'plugin' }));
@@ -135,20 +146,32 @@ async function openHostDatapath(
   });
 }
 
+interface ViewNeeds {
+  readonly remotes: Remotes;
+  readonly log: Log;
+  readonly health: Health;
+  readonly events: EventLog;
+}
+
 function openView(
   shared: Store,
   hostId: string,
-  remotes: Remotes,
-  log: Log,
-  health: Health,
+  { remotes, log, health, events }: ViewNeeds,
 ): ClusterView {
   return new ClusterView(shared, hostId, {
     onHosts: (hosts) => remotes.onHosts(hosts),
     onRemote: (networkId, state) => remotes.onRemote(networkId, state),
     onReachable: (reachable) => {
       if (!health.setStore(reachable)) return;
-      if (reachable) log.info('shared store answers');
-      else log.warn('shared store does not answer; going on with what is known');
+      events.add(
+        reachable
+          ? { code: 'STORE_REACHABLE', text: 'shared store answers' }
+          : {
+              code: 'STORE_UNREACHABLE',
+              level: 'warn',
+              text: 'shared store does not answer; going on with what is known',
+            },
+      );
     },
     onDamage: (key) =>
       log.error({ key }, 'document in the shared store is unreadable; taken as absent'),

@@ -1,11 +1,12 @@
 import type { ClusterView, HostDocument } from '../cluster/index.js';
-import type { Endpoint, Host, Network, Source, Status } from '../control-api/index.js';
+import type { Endpoint, Event, Host, Network, Source, Status } from '../control-api/index.js';
 import type { Bindings, EndpointBinding } from '../driver/index.js';
 import { familyOf, formatAddressWithLength } from '../net/index.js';
 import { VERSION } from '../util/index.js';
 import { overlayMtu } from '../vxlan/index.js';
 import type { Config } from './config.js';
 import type { DockerSync } from './docker-sync.js';
+import type { EventLog } from './event-log.js';
 import type { Health } from './health.js';
 import type { UnderlayChoice } from './underlay.js';
 
@@ -17,6 +18,7 @@ export interface SourceDeps {
   readonly view: ClusterView;
   readonly sync: DockerSync;
   readonly health: Health;
+  readonly events: EventLog;
 }
 
 /** What operators may know, from memory. */
@@ -102,6 +104,10 @@ export class DaemonSource implements Source {
       live: live.has(id),
       self: id === document.id,
     }));
+  }
+
+  async events(after: number, waitMs: number): Promise<Event[]> {
+    return this.#deps.events.after(after, waitMs);
   }
 
   #localEndpoint({ id, mac, addresses }: EndpointBinding, network: string): Endpoint {

@@ -95,6 +95,7 @@ export function sourceOf(over: Partial<Source> = {}): Source {
     networks: () => networks,
     endpoints: () => endpoints,
     hosts: () => hosts,
+    events: () => [],
     ...over,
   };
 }

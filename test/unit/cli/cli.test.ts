@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { run } from '../../../src/cli/program.js';
-import { type Source, openControlServer } from '../../../src/control-api/index.js';
+import { type Event, type Source, openControlServer } from '../../../src/control-api/index.js';
 import type { UpFlags } from '../../../src/daemon/index.js';
 import { endpoints, hosts, networks, sourceOf, status } from '../../helpers/control-source.js';
 
@@ -14,11 +14,19 @@ interface Ran {
   readonly up: UpFlags[];
 }
 
-async function weft(args: readonly string[], { color = false, daemonCode = 0 } = {}): Promise<Ran> {
+async function weft(
+  args: readonly string[],
+  { color = false, daemonCode = 0, lines = Infinity } = {},
+): Promise<Ran> {
   let [out, err] = ['', ''];
+  const reader = new AbortController();
   const up: UpFlags[] = [];
   const code = await run(args, {
-    out: (text) => (out += text),
+    out: (text) => {
+      out += text;
+      if (out.split('\n').length > lines) reader.abort();
+    },
+    ended: reader.signal,
     err: (text) => (err += text),
     color,
     runDaemon: async (flags) => {
@@ -217,6 +225,55 @@ test('weft > a daemon that can not answer is exit code 1, in its words', async (
   t.is(err, 'weft: the daemon answered /v1/hosts: not loaded yet\n');
 });
 
+const happened = [
+  {
+    id: 7,
+    at: '2026-05-04T08:00:01.000Z',
+    level: 'info',
+    code: 'NETWORK_MADE',
+    text: 'network "web" came from beta',
+  },
+  {
+    id: 9,
+    at: '2026-05-04T08:01:00.000Z',
+    level: 'warn',
+    code: 'NETWORK_IN_USE',
+    text: 'bell \u0007 of a stranger',
+  },
+] as const;
+
+test('weft events > shows what happened, a line each', async (t) => {
+  await shows(
+    t,
+    ['events'],
+    `
+2026-05-04 08:00:01 UTC  network "web" came from beta (NETWORK_MADE)
+2026-05-04 08:01:00 UTC  bell ? of a stranger (NETWORK_IN_USE)
+`,
+    { events: () => happened },
+  );
+});
+
+test('weft events > follows what comes after the last one shown, as JSON lines, until nobody reads', async (t) => {
+  const asked: number[] = [];
+  const events = (after: number): readonly Event[] => {
+    asked.push(after);
+    return happened.filter(({ id }) => id > after).slice(0, 1);
+  };
+  const socket = await daemon(t, { events });
+  const args = ['events', '--follow', '--json', '--control-socket', socket];
+  const { out, code } = await weft(args, { lines: 2 });
+  t.deepEqual(
+    out
+      .split('\n')
+      .slice(0, 2)
+      .map((line) => JSON.parse(line) as unknown),
+    [...happened],
+  );
+  t.deepEqual(asked, [0, 7]);
+  t.is(code, 0);
+});
+
 for (const [args, complaint] of [
   [[], 'Usage: weft'],
   [['network'], 'Usage: weft network'],
@@ -275,6 +332,7 @@ for (const command of [
   ['network', 'ls'],
   ['endpoint', 'ls'],
   ['host', 'ls'],
+  ['events'],
 ]) {
   test(`weft ${[...command, '--help'].join(' ')} > ends with an example`, async (t) => {
     const { code, out } = await weft([...command, '--help']);
