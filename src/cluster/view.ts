@@ -77,6 +77,7 @@ export class ClusterView implements AsyncDisposable {
   readonly #networks: DocumentSet<NetworkDocument>;
   readonly #followed = new Map<string, Followed>();
   readonly #hostsLoaded: Promise<void>;
+  #onOwn: (networkId: string) => void = () => undefined;
   #onHostsLoaded = (): void => undefined;
   #areHostsLoaded = false;
   #recheck: NodeJS.Timeout | undefined;
@@ -99,7 +100,9 @@ export class ClusterView implements AsyncDisposable {
   async start(): Promise<void> {
     const { signal } = this.#aborter;
     const hosts = this.#watch(keys.hosts, this.#hosts, signal, () => this.#updateHosts());
-    const networks = this.#watch(keys.networks, this.#networks, signal, () => undefined);
+    const networks = this.#watch(keys.networks, this.#networks, signal, (changed) => {
+      for (const key of changed) this.#onOwn(key.slice(keys.networks.length));
+    });
     this.#loops.push(hosts.loop, networks.loop);
     const followed = [...this.#followed.values()].map(({ watch }) => watch.loaded);
     await Promise.all([hosts.loaded, networks.loaded, ...followed]);
@@ -118,6 +121,19 @@ export class ClusterView implements AsyncDisposable {
   /** The hosts that have a followed network, with their endpoints; those that are not live included. */
   endpoints(networkId: string): EndpointsDocument[] {
     return this.#followed.get(networkId)?.documents.values() ?? [];
+  }
+
+  /**
+   * `listener` hears, from now on, of networks of which the store says something else now, or says something else of this host on
+   * them: by this host's own write, or somebody else's. Must not throw.
+   */
+  onOwn(listener: (networkId: string) => void): void {
+    this.#onOwn = listener;
+  }
+
+  /** What the store says that this host has on a followed network; undefined: it has not joined, or it is not known yet. */
+  own(networkId: string): EndpointsDocument | undefined {
+    return this.#followed.get(networkId)?.documents.get(keys.endpoints(networkId, this.#hostId));
   }
 
   /** Begins to report a network; resolves when its first state was, or nobody waits for it any more. Following twice is fine. */
@@ -149,10 +165,9 @@ export class ClusterView implements AsyncDisposable {
     const watch = this.#watch(prefix, documents, aborter.signal, (changed) => {
       followed.isLoaded = true;
       if (aborter.signal.aborted) return;
-      this.#report(
-        networkId,
-        changed.map((key) => key.slice(prefix.length)),
-      );
+      const hostIds = changed.map((key) => key.slice(prefix.length));
+      this.#report(networkId, hostIds);
+      if (hostIds.includes(this.#hostId)) this.#onOwn(networkId);
     });
     const shares = new Map<string, Share>();
     const followed = { documents, shares, aborter, watch, isLoaded: false, isReported: false };

@@ -13,6 +13,9 @@ import { Publisher } from './publisher.js';
 /** Longest that a call waits for the shared store after the kernel is done; then it goes on in the background. */
 const PUBLISH_WAIT_MS = 1000;
 
+/** What the store says may be our own write on its way back to us; what is still wrong then is somebody else's doing. */
+const DOUBT_MS = 300;
+
 export interface MembershipDeps {
   readonly networks: Networks;
   readonly view: ClusterView;
@@ -31,6 +34,7 @@ export class Membership implements AsyncDisposable {
   readonly #bindings: Bindings;
   readonly #publisher: Publisher;
   readonly #aborter = new AbortController();
+  readonly #doubts = new Map<string, NodeJS.Timeout>();
   #forgotten: Promise<void> = Promise.resolve();
 
   constructor({ networks, view, bindings, onError }: MembershipDeps) {
@@ -38,6 +42,7 @@ export class Membership implements AsyncDisposable {
     this.#view = view;
     this.#bindings = bindings;
     this.#publisher = new Publisher(async (networkId) => this.#settle(networkId), onError);
+    view.onOwn((networkId) => this.#doubt(networkId));
   }
 
   /** The network of that name if there is one and it fits, else a new one; this host has it from then on. Throws NETWORK_MISMATCH. */
@@ -95,8 +100,27 @@ export class Membership implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#aborter.abort();
+    for (const timer of this.#doubts.values()) clearTimeout(timer);
     await this.#forgotten;
     await this.#publisher[Symbol.asyncDispose]();
+  }
+
+  /** The store may not say any more what the bindings say: if so, it is made to. */
+  #doubt(networkId: string): void {
+    if (this.#doubts.has(networkId) || this.#aborter.signal.aborted) return;
+    const look = (): void => {
+      this.#doubts.delete(networkId);
+      if (this.#isLost(networkId)) this.publishLater(networkId);
+    };
+    this.#doubts.set(networkId, setTimeout(look, DOUBT_MS));
+  }
+
+  #isLost(networkId: string): boolean {
+    const binding = this.#bindings.byNetworkId(networkId);
+    if (!binding || this.pending().includes(networkId)) return false;
+    if (!this.#view.networks().some(({ id }) => id === networkId)) return true;
+    const stored = this.#view.own(networkId)?.endpoints;
+    return !stored || contentOf(stored) !== contentOf(this.#bindings.endpoints(binding.dockerId));
   }
 
   async #leaveForgotten(): Promise<void> {
@@ -130,6 +154,14 @@ export class Membership implements AsyncDisposable {
       signal: this.#aborter.signal,
     });
   }
+}
+
+/** Endpoints in an order of their own, to tell whether two lists say the same. */
+function contentOf(endpoints: readonly EndpointRecord[]): string {
+  const lines = endpoints.map(({ id, mac, addresses }) =>
+    [id, mac, ...addresses.map((a) => `${a.address}/${a.prefixLength}`)].join(' '),
+  );
+  return lines.toSorted().join('\n');
 }
 
 function assertSame(found: NetworkDocument, wanted: NewNetwork): void {

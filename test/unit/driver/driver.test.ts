@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import { parseAddressWithLength, parseMac, parsePrefix } from '../../../src/net/index.js';
 import { type CreateNetworkRequest, ADDRESS_SPACE } from '../../../src/plugin-api/index.js';
@@ -243,6 +244,38 @@ test('driver > a restart restores networks and endpoints, and puts back what the
   const [id] = after.datapath.networks.keys();
   await until(t, 'the network in the store', () => after.view.endpoints(id!).length === 1);
   t.is((await after.networks.findByName('web'))?.id, id);
+});
+
+for (const { what, keys } of [
+  { what: "this host's endpoints", keys: /^endpoints\// },
+  { what: 'a network', keys: /^networks\// },
+  { what: 'all of a network', keys: /^(endpoints|networks|names|vnis)\// },
+]) {
+  test(`driver > puts back the keys of ${what} when somebody deletes them`, async (t) => {
+    const shared = EmbeddedStore.memory();
+    await using host = await driverHost(shared, 'h1');
+    await host.driver.createNetwork(network(DOCKER_A), context);
+    await host.driver.createEndpoint(endpoint(DOCKER_A, 5), context);
+    const before = await shared.list('');
+    const doomed = before.filter(({ key }) => keys.test(key));
+    t.true(doomed.length > 0);
+    await shared.transact(doomed.map(({ key }) => ({ op: 'delete', key })));
+    const documents = async () =>
+      new Map((await shared.list('')).map(({ key, value }) => [key, JSON.parse(value) as unknown]));
+    const right = new Map(before.map(({ key, value }) => [key, JSON.parse(value) as unknown]));
+    await until(t, 'all keys', async () => isDeepStrictEqual(await documents(), right));
+  });
+}
+
+test('driver > puts back its endpoints when somebody writes others in their place', async (t) => {
+  const shared = EmbeddedStore.memory();
+  await using host = await driverHost(shared, 'h1');
+  await host.driver.createNetwork(network(DOCKER_A), context);
+  const [empty] = await shared.list('endpoints/');
+  await host.driver.createEndpoint(endpoint(DOCKER_A, 5), context);
+  const [right] = await shared.list('endpoints/');
+  await shared.transact([{ op: 'set', key: empty!.key, value: empty!.value }]);
+  await until(t, 'them', async () => (await shared.list('endpoints/'))[0]?.value === right!.value);
 });
 
 test('driver > a restart leaves a network that a crash in the middle of its creation left behind', async (t) => {
