@@ -1,5 +1,5 @@
 import type { ControlClient, Endpoint, Host, Network } from '../control-api/index.js';
-import { type Column, table } from './table.js';
+import { type Column, printable, table } from './table.js';
 
 /** Enough of an id to tell endpoints apart and to ask Docker with, as its own command shows them. */
 const SHORT_ID = 12;
@@ -13,8 +13,8 @@ export function networkTable(networks: readonly Network[]): string {
     { title: 'ID', value: ({ id }) => id },
     { title: 'VNI', value: ({ vni }) => String(vni), alignRight: true },
     { title: 'MTU', value: ({ mtu }) => String(mtu), alignRight: true },
-    { title: 'HOSTS', value: ({ hosts }) => String(hosts), alignRight: true },
-    { title: 'ENDPOINTS', value: ({ endpoints }) => String(endpoints.total), alignRight: true },
+    { title: 'HOSTS', value: ({ hosts }) => numberText(hosts), alignRight: true },
+    { title: 'ENDPOINTS', value: ({ endpoints }) => numberText(endpoints.total), alignRight: true },
     { title: 'HERE', value: ({ endpoints }) => String(endpoints.local), alignRight: true },
     { title: 'INTERNAL', value: ({ internal }) => (internal ? 'yes' : 'no') },
     { title: 'POOLS', value: ({ pools }) => pools.join(', ') },
@@ -39,6 +39,14 @@ export async function endpointLists(client: ControlClient): Promise<EndpointList
     client.hosts(),
   ]);
   return { endpoints, networks, hosts };
+}
+
+/** Of which networks the list may lack containers, in words for people; undefined: of none. */
+export function unknownEndpoints({ networks }: EndpointLists): string | undefined {
+  const unknown = networks.filter(({ endpoints }) => endpoints.total === null);
+  if (unknown.length === 0) return undefined;
+  const names = sorted(unknown, ({ name, id }) => name ?? id).map(({ name, id }) => name ?? id);
+  return `what other hosts have on ${printable(names.join(', '))} is unknown`;
 }
 
 export function endpointTable({ endpoints, networks, hosts }: EndpointLists): string {
@@ -78,6 +86,11 @@ export function hostTable(hosts: readonly Host[]): string {
     columns,
     sorted(hosts, ({ name }) => name),
   );
+}
+
+/** What the daemon does not know is a dash. */
+function numberText(value: number | null): string {
+  return value === null ? '-' : String(value);
 }
 
 function sorted<T>(rows: readonly T[], key: (row: T) => string): T[] {

@@ -4,7 +4,13 @@ import { asking } from './asking.js';
 import { eventsCommand } from './events.js';
 import { exitCode, exitCodeOf } from './exit-codes.js';
 import type { Io } from './io.js';
-import { endpointLists, endpointTable, hostTable, networkTable } from './lists.js';
+import {
+  endpointLists,
+  endpointTable,
+  hostTable,
+  networkTable,
+  unknownEndpoints,
+} from './lists.js';
 import { statusText } from './status.js';
 import { upCommand } from './up.js';
 
@@ -59,6 +65,7 @@ Example:
           example: 'weft network ls',
           ask: async (client) => client.networks(),
           show: networkTable,
+          isShared: true,
         }),
       ),
     )
@@ -69,6 +76,8 @@ Example:
           ask: endpointLists,
           show: endpointTable,
           json: ({ endpoints }) => endpoints,
+          isShared: true,
+          lacks: unknownEndpoints,
         }),
       ),
     )
@@ -78,6 +87,7 @@ Example:
           example: 'weft host ls',
           ask: async (client) => client.hosts(),
           show: hostTable,
+          isShared: true,
         }),
       ),
     )

@@ -30,6 +30,8 @@ export const keys = {
   network: (id: string) => `networks/${id}`,
   vni: (vni: Vni) => `vnis/${vni}`,
   name: (name: string) => `names/${name}`,
+  /** Every host's endpoints on every network. */
+  everyEndpoint: 'endpoints/',
   /** Every host's endpoints on one network. */
   endpointsOf: (network: string) => `endpoints/${network}/`,
   endpoints: (network: string, host: string) => `endpoints/${network}/${host}`,

@@ -1,4 +1,4 @@
-import type { Store } from '../store/index.js';
+import type { CallOptions, Store } from '../store/index.js';
 import type { Address, AddressWithLength, Mac } from '../net/index.js';
 import { DocumentSet } from './document-set.js';
 import { LiveHosts } from './live-hosts.js';
@@ -118,9 +118,26 @@ export class ClusterView implements AsyncDisposable {
     return this.#networks.values();
   }
 
-  /** The hosts that have a followed network, with their endpoints; those that are not live included. */
-  endpoints(networkId: string): EndpointsDocument[] {
-    return this.#followed.get(networkId)?.documents.values() ?? [];
+  /** The hosts that have a network, with their endpoints, those that are not live included; undefined: not followed, or not loaded yet. */
+  endpoints(networkId: string): EndpointsDocument[] | undefined {
+    const followed = this.#followed.get(networkId);
+    return followed?.isLoaded ? followed.documents.values() : undefined;
+  }
+
+  /** The same for every network that some host has, followed or not, read from the store now. Throws what the store throws. */
+  async readEndpoints(options: CallOptions): Promise<Map<string, EndpointsDocument[]>> {
+    const members = new Map<string, EndpointsDocument[]>();
+    for (const { key, value } of await this.#store.list(keys.everyEndpoint, options)) {
+      const document = parseEndpoints(value);
+      if (!document || keys.endpoints(document.network, document.host) !== key) {
+        this.#events.onDamage(key);
+        continue;
+      }
+      const others = members.get(document.network);
+      if (others) others.push(document);
+      else members.set(document.network, [document]);
+    }
+    return members;
   }
 
   /**

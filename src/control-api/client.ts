@@ -25,7 +25,7 @@ const MAX_REPLY_BYTES = 16_000_000;
 
 export interface ControlClientOptions {
   readonly socketPath: string;
-  /** Bound of each call, 5 s by default: the daemon answers from memory. */
+  /** Bound of each call, 5 s by default: the daemon answers within 4. */
   readonly timeoutMs?: number;
 }
 

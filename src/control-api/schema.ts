@@ -8,6 +8,8 @@ import Type, { type Static, type TSchema } from 'typebox';
 const text = (description: string) => Type.String({ description });
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 const optional = Type.Optional;
+/** Null while the store is away, for what only the store knows. */
+const countOrNull = (description: string) => Type.Union([count(description), Type.Null()]);
 
 export const StatusSchema = Type.Object({
   host: Type.Object({
@@ -51,8 +53,8 @@ export const NetworkSchema = Type.Object({
   pools: Type.Array(text('prefix')),
   mtu: count('octets, inside the network'),
   internal: Type.Boolean({ description: 'no way out but through other networks' }),
-  hosts: count('hosts that have it'),
-  endpoints: Type.Object({ local: count('on this host'), total: count('on all hosts') }),
+  hosts: countOrNull('hosts that have it'),
+  endpoints: Type.Object({ local: count('on this host'), total: countOrNull('on all hosts') }),
   dockerNetworkId: optional(text("this host's engine's id of it, when it is here")),
 });
 export type Network = Static<typeof NetworkSchema>;

@@ -3,8 +3,8 @@ import type { Endpoint, Event, Host, Network, Status } from './schema.js';
 type Soon<T> = T | Promise<T>;
 
 /**
- * What the control API tells, as the daemon knows it now. Each answers from memory: an operator asks exactly when the store or
- * Docker does not answer. Lists may be in any order; ids are unique in each.
+ * What the control API tells, as the daemon knows it now. Each answers within 4 s, from memory where it can: an operator asks
+ * exactly when the store or Docker does not answer. What is not known then is null. Lists may be in any order; ids are unique in each.
  */
 export interface Source {
   status(): Soon<Status>;

@@ -110,6 +110,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     sync,
     health,
     events,
+    log,
   });
   const { runDir, pluginSocket } = config;
   closer.use(await openControlServer({ socketPath: path.join(runDir, 'control.sock'), source }));

@@ -1,4 +1,9 @@
-import type { ClusterView, HostDocument } from '../cluster/index.js';
+import type {
+  ClusterView,
+  EndpointsDocument,
+  HostDocument,
+  NetworkDocument,
+} from '../cluster/index.js';
 import type { Endpoint, Event, Host, Network, Source, Status } from '../control-api/index.js';
 import type { Bindings, EndpointBinding } from '../driver/index.js';
 import { familyOf, formatAddressWithLength } from '../net/index.js';
@@ -8,6 +13,7 @@ import type { Config } from './config.js';
 import type { DockerSync } from './docker-sync.js';
 import type { EventLog } from './event-log.js';
 import type { Health } from './health.js';
+import type { Log } from './log.js';
 import type { UnderlayChoice } from './underlay.js';
 
 export interface SourceDeps {
@@ -19,9 +25,16 @@ export interface SourceDeps {
   readonly sync: DockerSync;
   readonly health: Health;
   readonly events: EventLog;
+  readonly log: Log;
 }
 
-/** What operators may know, from memory. */
+/** Longest wait for the store, within the 5 s that the command waits for an answer. */
+const READ_MS = 3000;
+
+/**
+ * What operators may know: from memory, but for who has the networks that this host has not. Nobody watches those; they are
+ * read when somebody asks, and unknown while the store is away.
+ */
 export class DaemonSource implements Source {
   readonly #deps: SourceDeps;
   readonly #startedMs = performance.now();
@@ -47,16 +60,15 @@ export class DaemonSource implements Source {
     };
   }
 
-  networks(): Network[] {
-    const { bindings, view, underlay } = this.#deps;
+  async networks(): Promise<Network[]> {
+    const { bindings, underlay, document } = this.#deps;
     const own = overlayMtu(underlay.mtu, familyOf(underlay.vtep));
-    const known = new Map(view.networks().map((network) => [network.id, network]));
-    for (const { network } of bindings.networks()) known.set(network.id, network);
-    return [...known.values()].map((network) => {
+    const known = this.#known();
+    const membersOf = await this.#members(known);
+    return known.map((network) => {
       const binding = bindings.byNetworkId(network.id);
       const local = binding ? bindings.endpoints(binding.dockerId).length : 0;
-      const members = view.endpoints(network.id);
-      const remote = members.filter((m) => m.host !== this.#deps.document.id);
+      const remote = membersOf(network.id)?.filter(({ host }) => host !== document.id);
       return {
         id: network.id,
         ...(network.name === undefined ? {} : { name: network.name }),
@@ -64,31 +76,30 @@ export class DaemonSource implements Source {
         pools: network.pools.map((pool) => pool.prefix),
         mtu: network.mtu ?? own,
         internal: network.internal,
-        hosts: remote.length + (binding ? 1 : 0),
-        endpoints: { local, total: local + remote.flatMap((m) => m.endpoints).length },
+        hosts: remote ? remote.length + (binding ? 1 : 0) : null,
+        endpoints: {
+          local,
+          total: remote ? local + remote.flatMap((member) => member.endpoints).length : null,
+        },
         ...(binding ? { dockerNetworkId: binding.dockerId } : {}),
       };
     });
   }
 
-  endpoints(): Endpoint[] {
-    const { bindings, view, document } = this.#deps;
-    return bindings.networks().flatMap(({ dockerId, network }) => [
-      ...bindings.endpoints(dockerId).map((endpoint) => this.#localEndpoint(endpoint, network.id)),
-      ...view
-        .endpoints(network.id)
-        .filter(({ host }) => host !== document.id)
-        .flatMap(({ host, endpoints }) =>
-          endpoints.map(({ id, mac, addresses }) => ({
-            id,
-            network: network.id,
-            host,
-            mac,
-            addresses: addresses.map(formatAddressWithLength),
-            local: false,
-          })),
-        ),
-    ]);
+  async endpoints(): Promise<Endpoint[]> {
+    const { bindings, document } = this.#deps;
+    const known = this.#known();
+    const membersOf = await this.#members(known);
+    const local = bindings
+      .networks()
+      .flatMap(({ dockerId, network }) =>
+        bindings.endpoints(dockerId).map((endpoint) => this.#localEndpoint(endpoint, network.id)),
+      );
+    const remote = known
+      .flatMap(({ id }) => membersOf(id) ?? [])
+      .filter(({ host }) => host !== document.id)
+      .flatMap(remoteEndpoints);
+    return [...local, ...remote];
   }
 
   hosts(): Host[] {
@@ -110,6 +121,35 @@ export class DaemonSource implements Source {
     return this.#deps.events.after(after, waitMs);
   }
 
+  /** What this host has counts also where the store lost it. */
+  #known(): NetworkDocument[] {
+    const { bindings, view } = this.#deps;
+    const known = new Map(view.networks().map((network) => [network.id, network]));
+    for (const { network } of bindings.networks()) known.set(network.id, network);
+    return [...known.values()];
+  }
+
+  /** Who has a network: from memory where this host has it too, else read from the store. Undefined: not known. */
+  async #members(
+    networks: readonly NetworkDocument[],
+  ): Promise<(id: string) => readonly EndpointsDocument[] | undefined> {
+    const { view } = this.#deps;
+    const isWhole = networks.every(({ id }) => view.endpoints(id) !== undefined);
+    const elsewhere = isWhole ? undefined : await this.#read();
+    return (id) => view.endpoints(id) ?? (elsewhere && (elsewhere.get(id) ?? []));
+  }
+
+  async #read(): Promise<Map<string, EndpointsDocument[]> | undefined> {
+    const { health, view, log } = this.#deps;
+    if (!health.store.reachable) return undefined;
+    try {
+      return await view.readEndpoints({ signal: AbortSignal.timeout(READ_MS) });
+    } catch (err) {
+      log.warn({ err }, 'networks of other hosts not read; shown as unknown');
+      return undefined;
+    }
+  }
+
   #localEndpoint({ id, mac, addresses }: EndpointBinding, network: string): Endpoint {
     const { sync, document } = this.#deps;
     const name = sync.containerName(id);
@@ -123,4 +163,15 @@ export class DaemonSource implements Source {
       local: true,
     };
   }
+}
+
+function remoteEndpoints({ network, host, endpoints }: EndpointsDocument): Endpoint[] {
+  return endpoints.map(({ id, mac, addresses }) => ({
+    id,
+    network,
+    host,
+    mac,
+    addresses: addresses.map(formatAddressWithLength),
+    local: false,
+  }));
 }

@@ -1,5 +1,6 @@
 /** Containers on different hosts reach each other. */
 import test from 'ava';
+import { waitFor } from '../../lab/index.js';
 import { leaveClean, onHosts, sharedLab } from '../helpers/lab.js';
 import {
   addressOf,
@@ -67,6 +68,23 @@ three(
     }
   },
 );
+
+three('reach > a host tells the truth about a network that it has not', async (t) => {
+  const [h1, h2, h3] = lab.hosts;
+  await createNetwork([h1!, h2!], 'web');
+  await runIdle(h1!, 'one', '--network', 'web');
+  interface Counts {
+    readonly hosts: number;
+    readonly endpoints: { readonly local: number; readonly total: number };
+  }
+  // Docker knows of the container before the other hosts do.
+  const seen = await waitFor('the endpoint in the store', async () => {
+    const networks = JSON.parse(await h3!.weft('network', 'ls', '--json')) as Counts[];
+    return networks.find(({ endpoints }) => endpoints.total === 1);
+  });
+  t.like(seen, { hosts: 2, endpoints: { local: 0, total: 1 } });
+  t.true((await h3!.weft('endpoint', 'ls')).includes(await addressOf(h1!, 'one', 'web')));
+});
 
 three('reach > IPv4 and IPv6 side by side on three hosts', async (t) => {
   const subnets = ['--ipv6', '--subnet', '10.77.0.0/24', '--subnet', 'fd77::/64'];

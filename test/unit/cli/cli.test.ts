@@ -143,6 +143,28 @@ No networks. Make one on each host with
   );
 });
 
+test('weft network ls > a dash is what the daemon does not know, and a note says why', async (t) => {
+  const unknown = { hosts: null, endpoints: { local: 0, total: null } };
+  const socket = await daemon(t, {
+    networks: () => [{ ...networks[1]!, ...unknown }],
+    status: () => ({
+      ...status,
+      store: { ...status.store, reachable: false, since: '2026-05-04T09:00:00Z' },
+    }),
+  });
+  const at = ['--control-socket', socket];
+  const note =
+    'weft: the store has not answered since 2026-05-04 09:00:00 UTC; this is what the daemon knows without it\n';
+  const list = await weft(['network', 'ls', ...at]);
+  t.regex(list.out, / 1450 +- +- +0 /);
+  t.is(list.err, note);
+  const json = await weft(['network', 'ls', '--json', ...at]);
+  t.like((JSON.parse(json.out) as unknown[])[0], unknown);
+  const endpointList = await weft(['endpoint', 'ls', ...at]);
+  t.is(endpointList.err, `${note}weft: what other hosts have on a1b2c3d4e5f6 is unknown\n`);
+  t.is((await weft(['host', 'ls', ...at])).err, note);
+});
+
 test('weft endpoint ls > shows names where it knows them, ids where not', async (t) => {
   await shows(
     t,

@@ -99,7 +99,7 @@ test('view > tells who is live, which networks there are, and what others have o
   t.deepEqual(viewed.remotes, []);
   await viewed.view.follow(network.id);
   t.deepEqual(viewed.remotes, ['e1@2 e2@2; 2 3']);
-  t.is(viewed.view.endpoints(network.id).length, 2);
+  t.is(viewed.view.endpoints(network.id)?.length, 2);
 });
 
 test('view > follows what others change, start and stop', async (t) => {
@@ -121,7 +121,7 @@ test('view > hides what belongs to a host that is gone, and shows it when that i
   await viewed.view.follow(network.id);
   await remove(store, `hosts/${B.id}`);
   await viewed.reports(t, '; 3');
-  t.is(viewed.view.endpoints(network.id).length, 2);
+  t.is(viewed.view.endpoints(network.id)?.length, 2);
   await announce(store, B);
   await viewed.reports(t, 'e1@2 e2@2; 2 3');
 });
@@ -153,7 +153,7 @@ test('view > reports nothing of a network before the live hosts are known', asyn
   const { store, network } = await cluster();
   await using viewed = new Viewed(store);
   const followed = viewed.view.follow(network.id);
-  await until(t, 'endpoints known', () => viewed.view.endpoints(network.id).length === 2);
+  await until(t, 'endpoints known', () => viewed.view.endpoints(network.id)?.length === 2);
   t.deepEqual(viewed.remotes, []);
   await viewed.view.start();
   await followed;

@@ -242,7 +242,7 @@ test('driver > a restart restores networks and endpoints, and puts back what the
   t.deepEqual([...after.datapath.networks], [...before.datapath.networks]);
   t.deepEqual([...after.datapath.endpoints], [...before.datapath.endpoints]);
   const [id] = after.datapath.networks.keys();
-  await until(t, 'the network in the store', () => after.view.endpoints(id!).length === 1);
+  await until(t, 'the network in the store', () => after.view.endpoints(id!)?.length === 1);
   t.is((await after.networks.findByName('web'))?.id, id);
 });
 
