@@ -1,12 +1,4 @@
-import { readFileSync } from 'node:fs';
 import Type, { type Static } from 'typebox';
-import type { TLocalizedValidationError } from 'typebox/error';
-import Value from 'typebox/value';
-import { messageOf } from '../util/index.js';
-import { DaemonError } from './errors.js';
-
-/** Where weft looks for a configuration file when no flag and no variable names one. */
-export const DEFAULT_CONFIG_FILE = '/etc/weft/weft.json';
 
 const text = (description: string, rest: object = {}) =>
   Type.String({ minLength: 1, maxLength: 4096, description, ...rest });
@@ -115,119 +107,16 @@ export function defaultConfig(hostName: string): Config {
   };
 }
 
-/** Environment variables and the setting that each stands for. */
-export const ENVIRONMENT: Readonly<Record<string, readonly string[]>> = {
-  WEFT_HOST_NAME: ['hostName'],
-  WEFT_STORE: ['store', 'kind'],
-  WEFT_CONSUL_ADDRESS: ['store', 'address'],
-  WEFT_CONSUL_PREFIX: ['store', 'prefix'],
-  WEFT_CONSUL_DATACENTER: ['store', 'datacenter'],
-  WEFT_CONSUL_TOKEN_FILE: ['store', 'tokenFile'],
-  WEFT_UNDERLAY: ['underlay', 'select'],
-  WEFT_UNDERLAY_MTU: ['underlay', 'mtu'],
-  WEFT_UNDERLAY_PORT: ['underlay', 'port'],
-  WEFT_STATE_DIR: ['stateDir'],
-  WEFT_RUN_DIR: ['runDir'],
-  WEFT_DOCKER_SOCKET: ['dockerSocket'],
-  WEFT_LOG_LEVEL: ['log', 'level'],
-  WEFT_LOG_FORMAT: ['log', 'format'],
-};
-
-type Tree = { [key: string]: unknown };
-
-function isTree(value: unknown): value is Tree {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** As it may be shown: the address of Consul without its password. Every other secret is in a file that is only named here. */
+export function shownConfig(config: Config): Config {
+  const { store } = config;
+  return { ...config, store: { ...store, address: shownAddress(store.address) } };
 }
 
-function merge(below: Tree, above: Tree): Tree {
-  const result: Tree = { ...below };
-  for (const [key, value] of Object.entries(above)) {
-    if (value === undefined) continue;
-    const under = result[key];
-    result[key] = isTree(under) && isTree(value) ? merge(under, value) : value;
-  }
-  return result;
-}
-
-/** Sets one setting out of text; numbers where the text is one, so that the schema can judge it. */
-function assign(tree: Tree, path: readonly string[], value: string): void {
-  let at = tree;
-  for (const key of path.slice(0, -1)) {
-    const next = at[key];
-    at = isTree(next) ? next : (at[key] = {} as Tree);
-  }
-  at[path.at(-1)!] = /^\d+$/.test(value) ? Number(value) : value;
-}
-
-function fromEnvironment(environment: NodeJS.ProcessEnv): Tree {
-  const tree: Tree = {};
-  for (const [name, path] of Object.entries(ENVIRONMENT)) {
-    const value = environment[name];
-    if (value !== undefined && value !== '') assign(tree, path, value);
-  }
-  return tree;
-}
-
-function readFile(file: string, required: boolean): Tree {
-  let content: string;
-  try {
-    content = readFileSync(file, 'utf8');
-  } catch (cause) {
-    if (!required && (cause as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw invalid(file, `${file} can't be read: ${messageOf(cause)}`, cause);
-  }
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(content);
-  } catch (cause) {
-    throw invalid(file, `${file} is not JSON: ${messageOf(cause)}`, cause);
-  }
-  if (!isTree(parsed)) throw invalid(file, `${file} must hold one JSON object`);
-  return parsed;
-}
-
-function invalid(source: string, message: string, cause?: unknown): DaemonError {
-  return new DaemonError({ code: 'INVALID_CONFIG', source }, message, { cause });
-}
-
-/** Checks one layer before it is merged, so that an error can say where the setting came from. */
-function check(tree: unknown, source: string): asserts tree is Config {
-  for (const error of Value.Errors(ConfigSchema, tree)) {
-    const setting = error.instancePath.slice(1).replaceAll('/', '.');
-    throw invalid(source, `${source}: ${complaint(setting, error)}`);
-  }
-}
-
-function complaint(setting: string, error: TLocalizedValidationError): string {
-  // TypeBox reports a property that the schema has not as a schema that is false.
-  if (error.keyword === 'boolean') return `there is no setting ${setting}`;
-  if (error.keyword === 'enum') {
-    return `${setting} must be one of ${error.params.allowedValues.join(', ')}`;
-  }
-  return `${setting} ${error.message}`;
-}
-
-export interface ConfigSources {
-  readonly hostName: string;
-  /** A file that must exist; without it {@link DEFAULT_CONFIG_FILE} is read if it is there. */
-  readonly file?: string;
-  readonly environment: NodeJS.ProcessEnv;
-  /** Settings from the command line, in the shape of the file. */
-  readonly flags: Tree;
-}
-
-/** Defaults, below the file, below the environment, below the flags. Throws INVALID_CONFIG naming source and setting. */
-export function loadConfig({ hostName, file, environment, flags }: ConfigSources): Config {
-  const path = file ?? environment['WEFT_CONFIG'];
-  const layers: readonly (readonly [string, Tree])[] = [
-    [path ?? DEFAULT_CONFIG_FILE, readFile(path ?? DEFAULT_CONFIG_FILE, path !== undefined)],
-    ['the environment', fromEnvironment(environment)],
-    ['the command line', flags],
-  ];
-  let tree: Tree = defaultConfig(hostName);
-  for (const [source, layer] of layers) {
-    tree = merge(tree, layer);
-    check(tree, source);
-  }
-  return tree as Config;
+/** A URL without its password, for people's eyes. */
+export function shownAddress(address: string): string {
+  const url = new URL(address);
+  if (url.password === '') return address;
+  url.password = '***';
+  return url.href;
 }

@@ -36,7 +36,7 @@ const DOCKER_TIMEOUT_MS = 2000;
 export async function openDaemon(config: Config, log: Log, closer: Closer): Promise<void> {
   const health = new Health();
   const events = closer.use(new EventLog(log.child({ component: 'events' })));
-  const local = closer.use(await openEmbedded(path.join(config.stateDir, 'local'), log));
+  const local = closer.use(await openEmbedded(config.stateDir, 'local', log));
   const shared = closer.use(await openSharedStore(config, log));
   const hostId = await hostIdentity(local);
   const kernel = closer.use(await Connection.open());

@@ -2,6 +2,8 @@ import { AppError } from '../util/index.js';
 
 export type DaemonDetail =
   | { readonly code: 'INVALID_CONFIG'; readonly source: string }
+  /** Another daemon uses the state directory. */
+  | { readonly code: 'ALREADY_RUNNING'; readonly stateDir: string; readonly pid?: number }
   | { readonly code: 'NO_UNDERLAY'; readonly wanted?: string }
   | { readonly code: 'NOT_ROOT' };
 

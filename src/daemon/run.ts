@@ -1,9 +1,10 @@
 import { hostname } from 'node:os';
 import { Closer, messageOf } from '../util/index.js';
-import { type Config, loadConfig } from './config.js';
+import { type Config, shownConfig } from './config.js';
 import { openDaemon } from './daemon.js';
 import { DaemonError } from './errors.js';
 import { type UpFlags, settingsOf } from './flags.js';
+import { loadConfig } from './load-config.js';
 import { createLog } from './log.js';
 
 /** A second signal, or this long after the first, ends the process however much is open. */
@@ -19,7 +20,7 @@ export async function runDaemon(flags: UpFlags): Promise<number> {
     return 2;
   }
   if (flags.printConfig) {
-    process.stdout.write(`${JSON.stringify(config, undefined, 2)}\n`);
+    process.stdout.write(`${JSON.stringify(shownConfig(config), undefined, 2)}\n`);
     return 0;
   }
   return serve(config);

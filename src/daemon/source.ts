@@ -9,7 +9,7 @@ import type { Bindings, EndpointBinding } from '../driver/index.js';
 import { familyOf, formatAddressWithLength } from '../net/index.js';
 import { VERSION } from '../util/index.js';
 import { overlayMtu } from '../vxlan/index.js';
-import type { Config } from './config.js';
+import { type Config, shownAddress } from './config.js';
 import type { DockerSync } from './docker-sync.js';
 import type { EventLog } from './event-log.js';
 import type { Health } from './health.js';
@@ -52,7 +52,11 @@ export class DaemonSource implements Source {
       version: VERSION,
       startedAt: document.startedAt,
       uptimeSec: Math.round((performance.now() - this.#startedMs) / 1000),
-      store: { kind, ...(kind === 'consul' ? { address } : {}), ...health.store },
+      store: {
+        kind,
+        ...(kind === 'consul' ? { address: shownAddress(address) } : {}),
+        ...health.store,
+      },
       docker: { reachable: sync.isReachable },
       degraded: health.degraded(),
       networks: bindings.networks().length,

@@ -7,7 +7,7 @@ import {
   Journal,
   type JournalDamage,
   type JournalOptions,
-  hasCode,
+  StateError,
   messageOf,
 } from '../util/index.js';
 import { CommitQueue } from './embedded-commit.js';
@@ -164,9 +164,10 @@ async function lockDirectory(directory: string): Promise<DirectoryLock> {
   try {
     return await DirectoryLock.acquire(directory);
   } catch (cause) {
-    if (!hasCode(cause, 'DIRECTORY_IN_USE')) throw cause;
+    if (!(cause instanceof StateError && cause.detail.code === 'DIRECTORY_IN_USE')) throw cause;
+    const { pid } = cause.detail;
     throw new StoreError(
-      { code: 'STORE_IN_USE', store: 'embedded', directory },
+      { code: 'STORE_IN_USE', store: 'embedded', directory, ...(pid === undefined ? {} : { pid }) },
       `the store's ${messageOf(cause)}`,
       { cause },
     );

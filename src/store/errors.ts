@@ -8,7 +8,12 @@ export type StoreDetail =
   /** A key was to be bound to a lease that has ended. Nothing was written. */
   | { readonly code: 'LEASE_LOST'; readonly store: string; readonly lease: string }
   /** Another daemon has the embedded store's directory open. */
-  | { readonly code: 'STORE_IN_USE'; readonly store: string; readonly directory: string }
+  | {
+      readonly code: 'STORE_IN_USE';
+      readonly store: string;
+      readonly directory: string;
+      readonly pid?: number;
+    }
   | { readonly code: 'STORE_CLOSED'; readonly store: string };
 
 export class StoreError extends AppError<StoreDetail> {

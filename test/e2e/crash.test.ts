@@ -13,7 +13,7 @@ const once = lab.engine === '28.5' && lab.store === 'consul' ? test.serial : tes
 
 const trigger = '/run/weft-die-after';
 const env = {
-  WEFT_DIE_AFTER: trigger,
+  DIE_AFTER: trigger,
   NODE_OPTIONS: `--import=${join(projectDirectory, 'dist/test/helpers/die-after.js')}`,
 };
 /** More messages than any call sends. */

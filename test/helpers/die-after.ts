@@ -1,7 +1,7 @@
 /**
  * Preloaded into a daemon (`node --import`): lets it die in the middle of a change to the kernel.
  *
- * While the file that WEFT_DIE_AFTER names is there, messages to the kernel go one by one, and after as many as the file
+ * While the file that DIE_AFTER names is there, messages to the kernel go one by one, and after as many as the file
  * says the process kills itself.
  */
 import { readFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import {
   type RequestOptions,
 } from '../../src/netlink/index.js';
 
-const trigger = process.env['WEFT_DIE_AFTER'];
+const trigger = process.env['DIE_AFTER'];
 if (trigger !== undefined) dieAfter(trigger);
 
 function dieAfter(path: string): void {

@@ -21,7 +21,8 @@ const record = (n: number) => ({
 });
 
 /** This host has network "here", as b has; b and c have "there"; b has one endpoint on each, c another on "there". */
-async function cluster(t: ExecutionContext) {
+async function cluster(t: ExecutionContext, { address = '' } = {}) {
+  const config = defaultConfig(ME.name);
   const shared = new FlakyStore(EmbeddedStore.memory());
   const [me, b, c] = [ME.id, 'host-b', 'host-c'].map((id) => new Networks(shared, id));
   const make = async (networks: Networks, name: string) =>
@@ -53,7 +54,7 @@ async function cluster(t: ExecutionContext) {
   t.teardown(async () => view[Symbol.asyncDispose]());
   const log = createLog({ level: 'error', format: 'text' });
   const source = new DaemonSource({
-    config: defaultConfig(ME.name),
+    config: address ? { ...config, store: { ...config.store, kind: 'consul', address } } : config,
     document: ME,
     underlay: { linkName: 'eth0', linkIndex: 2, vtep: ME.vtep, mtu: 1500, reason: 'told so' },
     bindings,
@@ -128,4 +129,9 @@ test('source > a damaged document counts as absent, and is told', async (t) => {
   await shared.transact([{ op: 'set', key, value: '{}' }]);
   t.deepEqual((await counts())['there'], [1, 1]);
   t.true(damaged.includes(key));
+});
+
+test('source > the status shows the address of Consul without its password', async (t) => {
+  const { source } = await cluster(t, { address: 'http://me:hunter2@127.0.0.1:8500' });
+  t.is(source.status().store.address, 'http://me:***@127.0.0.1:8500/');
 });
