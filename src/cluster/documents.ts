@@ -26,6 +26,11 @@ export const keys = {
   hosts: 'hosts/',
   host: (id: string) => `hosts/${id}`,
   vtep: (address: Address) => `vteps/${address}`,
+  members: 'members/',
+  member: (id: string) => `members/${id}`,
+  /** Since when a member is not announced. */
+  aways: 'away/',
+  away: (id: string) => `away/${id}`,
   networks: 'networks/',
   network: (id: string) => `networks/${id}`,
   vni: (vni: Vni) => `vnis/${vni}`,
@@ -55,6 +60,31 @@ export interface HostDocument {
   readonly version: string;
   /** ISO 8601. */
   readonly startedAt: string;
+  /** Tells a host that restarted from a copy of it. */
+  readonly instance?: string;
+}
+
+/** A host that belongs to the cluster, whether or not it is alive, or that did. */
+export interface MemberDocument {
+  readonly id: string;
+  readonly name: string;
+  /** The only one that may write under this id. */
+  readonly instance: string;
+  /** ISO 8601. */
+  readonly joinedAt: string;
+  readonly removed?: Removal;
+}
+
+/** What makes a member's document a tombstone. */
+export interface Removal {
+  /** When somebody began, ISO 8601. */
+  readonly at: string;
+  /** Host id of who frees what the member has. */
+  readonly by: string;
+  /** Its name, for people. */
+  readonly byName: string;
+  /** True once nothing is left to free. */
+  readonly freed: boolean;
 }
 
 export interface PoolReference {
@@ -118,8 +148,29 @@ export const parseHost: Parser<HostDocument> = parser(
     mtu: Type.Integer({ minimum: 576, maximum: 65_535 }),
     version: label,
     startedAt: label,
+    instance: Type.Optional(label),
   }),
   ({ v: _, ...raw }) => ({ ...raw, vtep: parseAddress(raw.vtep) }),
+);
+
+export const parseMember: Parser<MemberDocument> = parser(
+  Type.Object({
+    v: version,
+    id: hostId,
+    name: label,
+    instance: label,
+    joinedAt: label,
+    removed: Type.Optional(
+      Type.Object({ at: label, by: hostId, byName: label, freed: Type.Boolean() }),
+    ),
+  }),
+  ({ v: _, ...raw }) => raw,
+);
+
+/** When a member was first missed, milliseconds since 1970. */
+export const parseAway: Parser<number> = parser(
+  Type.Object({ v: version, since: Type.Integer() }),
+  ({ since }) => since,
 );
 
 export const parseNetwork: Parser<NetworkDocument> = parser(

@@ -1,10 +1,15 @@
 import { AppError } from '../util/index.js';
+import type { MemberDocument, Removal } from './documents.js';
 
 export type ClusterDetail =
   | { readonly code: 'NAME_TAKEN'; readonly name: string; readonly network: string }
   | { readonly code: 'NETWORK_GONE'; readonly network: string }
   | { readonly code: 'VTEP_TAKEN'; readonly vtep: string; readonly host: string }
   | { readonly code: 'HOST_ID_TAKEN'; readonly id: string }
+  | { readonly code: 'HOST_REMOVED'; readonly id: string; readonly by: string }
+  | { readonly code: 'HOST_LIVE'; readonly host: string }
+  | { readonly code: 'UNKNOWN_HOST'; readonly host: string }
+  | { readonly code: 'AMBIGUOUS_HOST'; readonly host: string; readonly ids: readonly string[] }
   | { readonly code: 'VNI_TAKEN'; readonly network: string; readonly vni: number }
   | { readonly code: 'NO_FREE_VNI' }
   | { readonly code: 'INVALID_NAME'; readonly name: string };
@@ -62,5 +67,42 @@ export function hostIdTaken(
     { code: 'HOST_ID_TAKEN', id },
     `${who} announces itself under this host's id ${id}; was this machine copied? ` +
       'stop weft on the copy, remove its state directory and start it again',
+  );
+}
+
+export function hostRemoved(
+  { id, removed }: MemberDocument & { readonly removed: Removal },
+  inUse: readonly string[],
+): ClusterError {
+  const what =
+    `this host was removed from the cluster by ${removed.byName} at ${removed.at}, ` +
+    'and what it had was given back: other hosts neither see it nor send to it';
+  const wayOut =
+    inUse.length === 0
+      ? 'it joins again by itself in a moment'
+      : "its containers' addresses may be others' by now; it joins again by itself once they are stopped: " +
+        `docker stop ${inUse.join(' ')} && docker start ${inUse.join(' ')}`;
+  return new ClusterError({ code: 'HOST_REMOVED', id, by: removed.by }, `${what}; ${wayOut}`);
+}
+
+export function hostLive(name: string): ClusterError {
+  return new ClusterError(
+    { code: 'HOST_LIVE', host: name },
+    `host ${name} is alive, or was until some seconds ago: stop weft on it, ` +
+      'wait until weft host ls shows it as away, and try again',
+  );
+}
+
+export function unknownHost(name: string): ClusterError {
+  return new ClusterError(
+    { code: 'UNKNOWN_HOST', host: name },
+    `no host of this cluster is called ${name}; weft host ls shows them`,
+  );
+}
+
+export function ambiguousHost(name: string, ids: readonly string[]): ClusterError {
+  return new ClusterError(
+    { code: 'AMBIGUOUS_HOST', host: name, ids },
+    `several hosts that are away are called ${name}; say which one by its id: ${ids.join(', ')}`,
   );
 }

@@ -1,18 +1,24 @@
 /**
- * What hosts share, as typed documents over the store: who is alive, which networks there are, who is attached where.
+ * What hosts share, as typed documents over the store: who belongs to the cluster and who is alive, which networks there
+ * are, who is attached where.
  *
- * Promises: a document is parsed before anyone sees it; one writer per key but for claims, which are check-and-set.
+ * Promises: a document is parsed before anyone sees it; one writer per key but for claims, which are check-and-set;
+ * a host that was removed writes nothing more.
  * Does not: know the kernel or Docker, or give out addresses.
  */
 export {
   type EndpointRecord,
   type EndpointsDocument,
   type HostDocument,
+  type MemberDocument,
   type NetworkDocument,
   type PoolReference,
   isNetworkName,
+  keys as clusterKeys,
 } from './documents.js';
 export { ClusterError, type ClusterDetail } from './errors.js';
-export { type AnnounceState, HostAnnouncer } from './hosts.js';
+export { FencedStore, type Ground, Standing } from './fence.js';
+export { type AnnouncerOptions, type AnnounceState, HostAnnouncer } from './hosts.js';
+export { Members, type MembersOptions } from './members.js';
 export { type NetworksOptions, type NewNetwork, type VniRange, Networks } from './networks.js';
 export { ClusterView, type RemoteEndpoint, type RemoteState, type ViewEvents } from './view.js';

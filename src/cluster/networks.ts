@@ -161,7 +161,16 @@ export class Networks {
 
   /** This host has the network no more; when it was the last one, the network goes. Leaving twice is fine. */
   async leave(id: string, { signal }: WaitOptions): Promise<void> {
-    await this.#store.transact([{ op: 'delete', key: keys.endpoints(id, this.#hostId) }]);
+    await this.#takeOut(id, this.#hostId, signal);
+  }
+
+  /** Another host has no network any more: it was removed from the cluster. */
+  async expel(host: string, { signal }: WaitOptions): Promise<void> {
+    for (const id of await this.#networksOf(host)) await this.#takeOut(id, host, signal);
+  }
+
+  async #takeOut(id: string, host: string, signal: AbortSignal): Promise<void> {
+    await this.#store.transact([{ op: 'delete', key: keys.endpoints(id, host) }]);
     await this.#whileOpen(id, signal, async (found) => {
       if (!found || (await this.#hasMembers(id))) return true;
       const marked = await this.#mark(found);
@@ -174,10 +183,14 @@ export class Networks {
 
   /** Ids of the networks that this host has, as the store knows it. */
   async memberships(): Promise<string[]> {
+    return this.#networksOf(this.#hostId);
+  }
+
+  async #networksOf(host: string): Promise<string[]> {
     const ids: string[] = [];
     for (const { key } of await this.#store.list(keys.networks)) {
       const id = key.slice(keys.networks.length);
-      if (await this.#store.get(keys.endpoints(id, this.#hostId))) ids.push(id);
+      if (await this.#store.get(keys.endpoints(id, host))) ids.push(id);
     }
     return ids;
   }

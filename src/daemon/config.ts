@@ -60,6 +60,16 @@ export const ConfigSchema = Type.Object(
       },
       { additionalProperties: false },
     ),
+    hosts: Type.Object(
+      {
+        graceSec: Type.Integer({
+          minimum: 60,
+          maximum: 31_536_000,
+          description: 'how long a host that is away keeps its addresses',
+        }),
+      },
+      { additionalProperties: false },
+    ),
     stateDir: text('what must survive a restart'),
     runDir: text('control socket'),
     netnsDir: text('where the networks’ namespaces are mounted'),
@@ -98,6 +108,7 @@ export function defaultConfig(hostName: string): Config {
       ranges: ['10.192.0.0/10', 'fd77:6566:7400::/48'],
       restSec: 60, // longer than any neighbor or connection cache should trust a dead address
     },
+    hosts: { graceSec: 86_400 }, // a repair that begins today ends tomorrow
     stateDir: '/var/lib/weft',
     runDir: '/run/weft',
     netnsDir: '/run/netns', // where `ip netns` looks, so that people can enter them

@@ -1,5 +1,13 @@
 import path from 'node:path';
-import { type AnnounceState, ClusterView, HostAnnouncer, Networks } from '../cluster/index.js';
+import {
+  type AnnounceState,
+  ClusterView,
+  FencedStore,
+  HostAnnouncer,
+  Networks,
+  Standing,
+  clusterKeys,
+} from '../cluster/index.js';
 import { openControlServer } from '../control-api/index.js';
 import { DockerEngine } from '../docker/index.js';
 import { Bindings, Driver, Membership } from '../driver/index.js';
@@ -16,8 +24,9 @@ import { DockerSync } from './docker-sync.js';
 import { EventLog } from './event-log.js';
 import { Health } from './health.js';
 import { occupiedByDocker, occupiedByHost, readUnderlay } from './host-facts.js';
-import { hostIdentity } from './identity.js';
+import { hostIdentity, hostInstance } from './identity.js';
 import type { Log } from './log.js';
+import { attached, openMembers } from './members.js';
 import { Reclaimer } from './reclaimer.js';
 import { Remotes } from './remotes.js';
 import { openEmbedded, openSharedStore } from './shared-store.js';
@@ -37,8 +46,10 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
   const health = new Health();
   const events = closer.use(new EventLog(log.child({ component: 'events' })));
   const local = closer.use(await openEmbedded(config.stateDir, 'local', log));
-  const shared = closer.use(await openSharedStore(config, log));
+  const raw = closer.use(await openSharedStore(config, log));
   const hostId = await hostIdentity(local);
+  const standing = new Standing(clusterKeys.member(hostId), raw.kind);
+  const shared = new FencedStore(raw, standing);
   const kernel = closer.use(await Connection.open());
   const underlay = await chooseUnderlay(kernel, config, log);
   const datapath = closer.use(await openHostDatapath(config, underlay, log, health));
@@ -51,9 +62,9 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     log.error({ key }, 'local record unreadable; left out'),
   );
   const remotes = closer.use(new Remotes(datapath, hostId, log));
-  const view = closer.use(openView(shared, hostId, { remotes, log, health, events }));
+  const view = closer.use(openView(shared, hostId, { remotes, standing, log, health, events }));
   const ipam = closer.use(
-    await openIpam({ config, hostId, shared, local, kernel, engine, view, log }),
+    await openIpam({ config, hostId, shared, standing, local, kernel, engine, view, log }),
   );
   const networks = new Networks(shared, hostId);
   const membership = closer.use(
@@ -61,8 +72,10 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       networks,
       view,
       bindings,
-      onError: (network, err) =>
-        log.warn({ network, err }, 'membership not written; will be retried'),
+      onError: (network, err) => {
+        if (standing.refusal) return; // said in the status already
+        log.warn({ network, err }, 'membership not written; will be retried');
+      },
     }),
   );
   const driver = new Driver({
@@ -82,15 +95,29 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     mtu: underlay.mtu,
     version: VERSION,
     startedAt: new Date().toISOString(),
+    instance: await hostInstance(config.runDir),
   };
-  const announcer = closer.use(
-    new HostAnnouncer(shared, document, (state) => onAnnounce(state, log, health)),
+  const announcer: HostAnnouncer = closer.use(
+    new HostAnnouncer(raw, document, {
+      standing,
+      onState: (state) => onAnnounce(state, log, health),
+      inUse: () => attached(bindings, sync),
+      onRejoin: async () => {
+        log.info('nothing is left of before this host was removed; it joins again');
+        await ipam.startOver();
+        for (const { network } of bindings.networks()) membership.publishLater(network.id);
+      },
+    }),
   );
   announcer.start();
   void prunedOnceLoaded(view, datapath, log);
+  const members = closer.use(
+    openMembers({ config, document, shared, standing, view, ipam, log, events }),
+  );
+  members.start();
 
-  const reclaimer = new Reclaimer({ bindings, driver, ipam, log });
-  const sync = closer.use(
+  const reclaimer = new Reclaimer({ bindings, driver, ipam, standing, log });
+  const sync: DockerSync = closer.use(
     new DockerSync({
       engine,
       bindings,
@@ -149,6 +176,7 @@ async function openHostDatapath(
 
 interface ViewNeeds {
   readonly remotes: Remotes;
+  readonly standing: Standing;
   readonly log: Log;
   readonly health: Health;
   readonly events: EventLog;
@@ -157,13 +185,14 @@ interface ViewNeeds {
 function openView(
   shared: Store,
   hostId: string,
-  { remotes, log, health, events }: ViewNeeds,
+  { remotes, standing, log, health, events }: ViewNeeds,
 ): ClusterView {
   return new ClusterView(shared, hostId, {
     onHosts: (hosts) => remotes.onHosts(hosts),
     onRemote: (networkId, state) => remotes.onRemote(networkId, state),
     onReachable: (reachable) => {
       if (!health.setStore(reachable)) return;
+      if (reachable) standing.onReachable();
       events.add(
         reachable
           ? { code: 'STORE_REACHABLE', text: 'shared store answers' }
@@ -183,6 +212,7 @@ interface IpamNeeds {
   readonly config: Config;
   readonly hostId: string;
   readonly shared: Store;
+  readonly standing: Standing;
   readonly local: Store;
   readonly kernel: Connection;
   readonly engine: DockerEngine;
@@ -191,7 +221,7 @@ interface IpamNeeds {
 }
 
 async function openIpam(needs: IpamNeeds): Promise<Ipam> {
-  const { config, hostId, shared, local, kernel, engine, view, log } = needs;
+  const { config, hostId, shared, standing, local, kernel, engine, view, log } = needs;
   return Ipam.open({
     host: hostId,
     store: shared,
@@ -205,6 +235,7 @@ async function openIpam(needs: IpamNeeds): Promise<Ipam> {
       });
       return [...(await occupiedByHost(kernel)), ...occupiedByDocker(docker)];
     },
+    assertMayGive: async (signal) => standing.assertMayGive(signal),
     nameOf: (id) => view.hosts().find((host) => host.id === id)?.name ?? id,
     report: (err) => log.warn({ err }, 'address work went wrong; will be repaired'),
   });

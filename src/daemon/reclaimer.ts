@@ -1,3 +1,4 @@
+import type { Standing } from '../cluster/index.js';
 import type { Bindings, Driver, EndpointBinding, NetworkBinding } from '../driver/index.js';
 import type { Ipam } from '../ipam/index.js';
 import type { Address, Prefix } from '../net/index.js';
@@ -17,6 +18,7 @@ export interface ReclaimerDeps {
   readonly bindings: Bindings;
   readonly driver: Driver;
   readonly ipam: Ipam;
+  readonly standing: Standing;
   readonly log: Log;
 }
 
@@ -53,7 +55,8 @@ export class Reclaimer {
   }
 
   async #reclaimAddresses(): Promise<void> {
-    const { bindings, ipam, log } = this.#deps;
+    const { bindings, ipam, standing, log } = this.#deps;
+    if (standing.refusal) return; // nothing of this host is its own to compare
     const live = new Map<Prefix, Set<Address>>();
     for (const { dockerId, network } of bindings.networks()) {
       const addresses = bindings.endpoints(dockerId).flatMap((endpoint) => endpoint.addresses);

@@ -50,6 +50,19 @@ export function prefixOfPoolId(id: string): Prefix | undefined {
   }
 }
 
+/** The id that Docker got: the pool's own and, after a '~', that of the grant. */
+export function parseGrantedId(poolId: string): { readonly id: string; readonly grant: string } {
+  const [id = '', grant = ''] = poolId.split('~');
+  return { id, grant };
+}
+
+export function damagedDocument(key: string): IpamError {
+  return new IpamError(
+    { code: 'BAD_DOCUMENT', key },
+    `what this host's disk holds at ${key} can't be read; it is read from the shared store again`,
+  );
+}
+
 /** A network's addresses, as all hosts know them. */
 export interface Pool {
   readonly id: string;

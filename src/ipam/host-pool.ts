@@ -190,6 +190,19 @@ export class HostPool implements AsyncDisposable {
     await local.save();
   }
 
+  /** What this host had was given back by others: only what is attached here is still ours, if the store agrees. */
+  async startOver(): Promise<void> {
+    if (!this.local.isMember) return;
+    await this.exclusively(async () => {
+      this.local.held.clear();
+      this.local.freed.clear();
+      this.share.uncertain.clear();
+      this.share.mine.clear();
+      await this.#restore();
+    });
+    this.#worker.kick(true);
+  }
+
   /** The store has lost this host's mark, or never had it. */
   publishAgain(): void {
     this.#publishing = true;

@@ -12,11 +12,11 @@ import { KeyedMutex } from '../util/index.js';
 import { type Context, unavailable, isOutage } from './attempts.js';
 import { unknownPool } from './block-table.js';
 import { OPEN_GRANT_MS, type OpenGrants, parseWish } from './decide.js';
-import { isNetworkName, poolIdOf } from './documents.js';
+import { damagedDocument, isNetworkName, parseGrantedId, poolIdOf } from './documents.js';
 import { IpamError } from './errors.js';
 import { HostPool } from './host-pool.js';
 import { LocalPool } from './local-pool.js';
-import { type Grant, type Here, Pools } from './pools.js';
+import { type Grant, type Here, Pools, type PoolsOptions } from './pools.js';
 import type { Occupied } from './prefixes.js';
 import { type ReclaimOptions, type Reclaimed, reclaimAddresses } from './reclaim.js';
 import { answerWanted } from './wanted.js';
@@ -40,6 +40,8 @@ export interface IpamOptions {
   readonly restMs?: number;
   /** How long a call waits for a store that does not answer. Default 8 s: most leader elections, and inside a plugin call's 10 s. */
   readonly patienceMs?: number;
+  /** Throws why this host may give out nothing, e.g. because it was removed from the cluster. */
+  readonly assertMayGive?: (signal: AbortSignal) => Promise<void>;
   /** A host's name for people, from its id. */
   readonly nameOf?: (host: string) => string;
   /** Hears what went wrong where no caller waits. */
@@ -89,10 +91,14 @@ export class Ipam implements IpamDriver, AsyncDisposable {
   readonly #mutex = new KeyedMutex();
   readonly #aborter = new AbortController();
   #answering: Promise<void> = Promise.resolve();
+  readonly #poolsOptions: PoolsOptions;
+  readonly #assertMayGive: (signal: AbortSignal) => Promise<void>;
   #comparedAt = -Infinity;
 
   private constructor(options: IpamOptions) {
     const { host, store, local, ranges, occupied } = options;
+    this.#assertMayGive = options.assertMayGive ?? (async () => undefined);
+    this.#poolsOptions = { ranges, occupied };
     this.#context = {
       host,
       store,
@@ -104,7 +110,7 @@ export class Ipam implements IpamDriver, AsyncDisposable {
       nameOf: options.nameOf ?? ((id) => id),
       report: options.report ?? (() => undefined),
     };
-    this.#poolStore = new Pools(this.#context, { ranges, occupied });
+    this.#poolStore = new Pools(this.#context, this.#poolsOptions);
   }
 
   /** Reads this host's disk, and goes on with what was under way. Does not wait for the shared store. */
@@ -121,6 +127,7 @@ export class Ipam implements IpamDriver, AsyncDisposable {
   }
 
   async requestPool(request: RequestPoolRequest, { signal }: CallContext): Promise<PoolGrant> {
+    await this.#assertMayGive(signal);
     const wish = parseWish(request);
     const grant = randomBytes(4).toString('hex');
     return this.#mutex.run(POOLS, async () => {
@@ -131,7 +138,7 @@ export class Ipam implements IpamDriver, AsyncDisposable {
   }
 
   async releasePool(poolId: string, { signal }: CallContext): Promise<void> {
-    const { id, grant } = parsePoolId(poolId);
+    const { id, grant } = parseGrantedId(poolId);
     const pool = await this.#find(id, signal).catch(() => undefined);
     await pool?.dropGrant(grant, signal);
   }
@@ -140,7 +147,8 @@ export class Ipam implements IpamDriver, AsyncDisposable {
     { poolId, address, gateway }: RequestAddressRequest,
     { signal }: CallContext,
   ): Promise<AddressWithLength> {
-    const { id } = parsePoolId(poolId);
+    await this.#assertMayGive(signal);
+    const { id } = parseGrantedId(poolId);
     const pool = await this.#find(id, signal);
     if (!pool) throw unknownPool(id);
     const { prefixLength } = pool.share.layout;
@@ -154,7 +162,7 @@ export class Ipam implements IpamDriver, AsyncDisposable {
 
   /** An address that an endpoint still uses is released when it is detached. */
   async releaseAddress(poolId: string, address: Address, { signal }: CallContext): Promise<void> {
-    const { id } = parsePoolId(poolId);
+    const { id } = parseGrantedId(poolId);
     if (this.#attached.get(id)?.has(address)) {
       this.#releaseAtDetach.add(`${id} ${address}`);
       return;
@@ -279,6 +287,19 @@ export class Ipam implements IpamDriver, AsyncDisposable {
     return { ...report, pools };
   }
 
+  /**
+   * Takes everything from a host that was removed from the cluster: its addresses rest, its blocks are nobody's, pools that
+   * it was the last one to have are gone. `store`: what each write goes through. Repeating it is fine.
+   */
+  async expel(host: string, store: Store, signal: AbortSignal): Promise<void> {
+    await new Pools({ ...this.#context, store }, this.#poolsOptions).expel(host, signal);
+  }
+
+  /** This host was removed from the cluster and joins again: nothing is reserved for it, and no container here has an address. */
+  async startOver(): Promise<void> {
+    for (const pool of this.#pools.values()) await pool.startOver();
+  }
+
   /** The pools that this host has by the store; those that it has forgotten itself it remembers. */
   async #compareMarks(signal: AbortSignal): Promise<ReadonlySet<string>> {
     const marks = await this.#poolStore.ofHost(this.#context.host, signal);
@@ -375,16 +396,4 @@ export class Ipam implements IpamDriver, AsyncDisposable {
     if (!attached) this.#attached.set(id, (attached = new Map()));
     return attached;
   }
-}
-
-function parsePoolId(poolId: string): { readonly id: string; readonly grant: string } {
-  const [id = '', grant = ''] = poolId.split('~');
-  return { id, grant };
-}
-
-function damagedDocument(key: string): IpamError {
-  return new IpamError(
-    { code: 'BAD_DOCUMENT', key },
-    `what this host's disk holds at ${key} can't be read; it is read from the shared store again`,
-  );
 }

@@ -39,6 +39,9 @@ export async function leaveOnce(
   return false; // look again: somebody may have joined until the mark was there
 }
 
+/** Beside the check of the pool, and those that a fenced store adds for this host and one that was removed. */
+const MOST_DELETES = MAX_STEPS - 3;
+
 /** Deletes a pool that is closing by us and that nobody has: its blocks first, so that none outlives it. */
 async function deletePool(
   { store }: Context,
@@ -49,8 +52,8 @@ async function deletePool(
   const id = entry.key.slice(keys.pools.length);
   const blocks = await store.list(keys.blocks(id), { signal });
   const check: Op = { op: 'check', key: entry.key, ifVersion: entry.version };
-  for (let i = 0; i < blocks.length; i += MAX_STEPS - 1) {
-    const some = blocks.slice(i, i + MAX_STEPS - 1).map(({ key }): Op => ({ op: 'delete', key }));
+  for (let i = 0; i < blocks.length; i += MOST_DELETES) {
+    const some = blocks.slice(i, i + MOST_DELETES).map(({ key }): Op => ({ op: 'delete', key }));
     if (!(await store.transact([check, ...some], { signal })).ok) return false;
   }
   const last: Op = { op: 'delete', key: entry.key, ifVersion: entry.version };

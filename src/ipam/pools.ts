@@ -178,6 +178,15 @@ export class Pools {
     return ids;
   }
 
+  /** Takes everything from a host that was removed from the cluster. */
+  async expel(host: string, signal: AbortSignal): Promise<void> {
+    const { store } = this.#context;
+    for (const id of await this.ofHost(host, signal)) await this.leave(id, host, signal);
+    for (const { key } of await store.list(keys.wantedOf(host), { signal })) {
+      await store.transact([{ op: 'delete', key }], { signal });
+    }
+  }
+
   /** The pool and this host's mark, when both are there. */
   async find(id: string, signal: AbortSignal): Promise<Grant | undefined> {
     const entry = await this.#context.store.get(keys.pool(id), { signal });

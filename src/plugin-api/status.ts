@@ -45,6 +45,10 @@ export const kindOfCode = {
   NO_FREE_VNI: 'conflict',
   VTEP_TAKEN: 'conflict',
   HOST_ID_TAKEN: 'conflict',
+  HOST_REMOVED: 'conflict',
+  HOST_LIVE: 'conflict',
+  UNKNOWN_HOST: 'unknown',
+  AMBIGUOUS_HOST: 'conflict',
   VNI_TAKEN: 'conflict',
   // driver
   FOREIGN_IPAM: 'invalid',

@@ -99,7 +99,7 @@ export async function driverHost(
     version: '0',
     startedAt: 'now',
   };
-  const announcer = new HostAnnouncer(shared, document, () => undefined);
+  const announcer = new HostAnnouncer(shared, document, { onState: () => undefined });
   closer.use(announcer);
   announcer.start();
   const ownerOfMac = (networkId: string, mac: Mac): string | undefined =>

@@ -21,10 +21,14 @@ test('F6 > hosts on a real Consul announce one underlay address once, move witho
   await using world = await World.open(consul);
   const states = { a: [] as AnnounceState[], b: [] as AnnounceState[] };
   const [a, b] = [hostDocument('a', '192.0.2.1'), hostDocument('b', '192.0.2.1')];
-  await using first = new HostAnnouncer(world.direct, a, (state) => void states.a.push(state));
+  await using first = new HostAnnouncer(world.direct, a, {
+    onState: (state) => void states.a.push(state),
+  });
   first.start();
   await until(() => states.a.at(-1)?.kind === 'announced', 'a announced');
-  await using second = new HostAnnouncer(world.store, b, (state) => void states.b.push(state));
+  await using second = new HostAnnouncer(world.store, b, {
+    onState: (state) => void states.b.push(state),
+  });
   second.start();
   await until(() => states.b.at(-1)?.kind === 'failed', 'b refused');
   const refused = states.b.at(-1);
@@ -43,6 +47,8 @@ test('F6 > hosts on a real Consul announce one underlay address once, move witho
   t.deepEqual(await keysOf(world.direct), [
     'hosts/host-a',
     'hosts/host-b',
+    'members/host-a',
+    'members/host-b',
     'vteps/192.0.2.1',
     'vteps/192.0.2.9',
   ]);

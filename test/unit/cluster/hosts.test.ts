@@ -1,8 +1,10 @@
 import test, { type ExecutionContext } from 'ava';
 import {
   type AnnounceState,
+  FencedStore,
   type HostDocument,
   HostAnnouncer,
+  Standing,
 } from '../../../src/cluster/index.js';
 import { EmbeddedStore, type Lease, type Store } from '../../../src/store/index.js';
 import { AppError } from '../../../src/util/index.js';
@@ -17,9 +19,14 @@ const B = hostDocument('b', '192.0.2.2');
 class Announced implements AsyncDisposable {
   readonly states: AnnounceState[] = [];
   readonly announcer: HostAnnouncer;
+  readonly standing: Standing;
 
   constructor(store: Store, document: HostDocument) {
-    this.announcer = new HostAnnouncer(store, document, (state) => void this.states.push(state));
+    this.standing = new Standing(`members/${document.id}`, store.kind);
+    this.announcer = new HostAnnouncer(store, document, {
+      standing: this.standing,
+      onState: (state) => void this.states.push(state),
+    });
     this.announcer.start();
   }
 
@@ -67,7 +74,7 @@ test('hosts > a host announces itself and claims its underlay address', async (t
   const store = EmbeddedStore.memory();
   await using a = new Announced(store, A);
   await a.reaches(t, 'announced');
-  t.deepEqual(await keysOf(store), ['hosts/host-a', 'vteps/192.0.2.1']);
+  t.deepEqual(await keysOf(store), ['hosts/host-a', 'members/host-a', 'vteps/192.0.2.1']);
   t.deepEqual(
     a.states.map(({ kind }) => kind),
     ['starting', 'announced'],
@@ -82,7 +89,7 @@ test('F6 > a host whose underlay address another one has is refused, with the na
   await b.reaches(t, 'failed');
   t.is(b.failure().code, 'VTEP_TAKEN');
   t.regex(b.failure().message, /^host a announces .* 192\.0\.2\.1 already.*--underlay/);
-  t.deepEqual(await keysOf(store), ['hosts/host-a', 'vteps/192.0.2.1']);
+  t.deepEqual(await keysOf(store), ['hosts/host-a', 'members/host-a', 'vteps/192.0.2.1']);
 });
 
 test('F6 > of two hosts that claim one underlay address at once, one gets it', async (t) => {
@@ -109,6 +116,8 @@ test('hosts > an address that its host gave up goes to the one that waits for it
   t.deepEqual(await keysOf(store), [
     'hosts/host-a',
     'hosts/host-b',
+    'members/host-a',
+    'members/host-b',
     'vteps/192.0.2.1',
     'vteps/192.0.2.9',
   ]);
@@ -139,9 +148,9 @@ test('hosts > a host whose lease is lost announces itself again', async (t) => {
   await using a = new Announced(store, A);
   await a.reaches(t, 'announced');
   await store.loseLeases();
-  t.deepEqual(await keysOf(store), []);
+  t.deepEqual(await keysOf(store), ['members/host-a']);
   await until(t, 'announced again', () => a.states.length > 2);
-  t.deepEqual(await keysOf(store), ['hosts/host-a', 'vteps/192.0.2.1']);
+  t.deepEqual(await keysOf(store), ['hosts/host-a', 'members/host-a', 'vteps/192.0.2.1']);
 });
 
 test('hosts > an announcement that somebody deletes is put back', async (t) => {
@@ -152,16 +161,36 @@ test('hosts > an announcement that somebody deletes is put back', async (t) => {
   await until(t, 'it is back', async () => (await store.get('hosts/host-a')) !== undefined);
 });
 
-test('hosts > a copy of a host is told from it, and both say so', async (t) => {
-  const store = EmbeddedStore.memory();
-  await using a = new Announced(store, A);
+test('hosts > a copy of a live host is refused, and takes its place only when it is gone', async (t) => {
+  const store = new LossyStore(EmbeddedStore.memory());
+  const a = new Announced(store, { ...A, instance: 'first' });
   await a.reaches(t, 'announced');
-  await using copy = new Announced(store, { ...A, name: 'copy', vtep: B.vtep });
+  await using copy = new Announced(store, {
+    ...A,
+    name: 'copy',
+    vtep: B.vtep,
+    instance: 'second',
+  });
+  await copy.reaches(t, 'failed');
+  t.is(copy.failure().code, 'HOST_ID_TAKEN');
+  t.regex(copy.failure().message, /^host a at 192\.0\.2\.1 .*host-a.*copied.*state directory/);
+  t.is(copy.standing.refusal?.code, 'HOST_ID_TAKEN');
+  const fenced = new FencedStore(store, copy.standing);
+  const write = fenced.transact([{ op: 'set', key: 'endpoints/n/host-a', value: '{}' }]);
+  await t.throwsAsync(write, { code: 'HOST_ID_TAKEN' }, 'the copy writes nothing');
+  t.is(a.states.length, 2, 'the first one was never disturbed');
+  await a[Symbol.asyncDispose]();
+  await store.loseLeases();
+  copy.standing.onReachable();
   await copy.reaches(t, 'announced');
-  await a.reaches(t, 'failed');
-  t.is(a.failure().code, 'HOST_ID_TAKEN');
-  t.regex(a.failure().message, /^host copy at 192\.0\.2\.2 .*host-a.*copied.*state directory/);
-  await until(t, 'the copy hears too', () => copy.states.some(({ kind }) => kind === 'failed'));
+  await fenced.transact([{ op: 'set', key: 'endpoints/n/host-a', value: '{}' }]);
+  const stale = new FencedStore(store, a.standing);
+  const late = stale.transact([{ op: 'set', key: 'endpoints/n/host-a', value: '{"late":1}' }]);
+  await t.throwsAsync(
+    late,
+    { code: 'UNAVAILABLE' },
+    'what the first one still writes does not count',
+  );
 });
 
 test('hosts > a host announces itself when the store is back', async (t) => {
@@ -179,11 +208,11 @@ test('hosts > a daemon that stops leaves its announcement to its lease, the next
   const first = new Announced(store, A);
   await first.reaches(t, 'announced');
   await first[Symbol.asyncDispose]();
-  t.deepEqual(await keysOf(store), ['hosts/host-a', 'vteps/192.0.2.1']);
+  t.deepEqual(await keysOf(store), ['hosts/host-a', 'members/host-a', 'vteps/192.0.2.1']);
 
   const second = new LossyStore(store);
   await using again = new Announced(second, { ...A, startedAt: '2026-02-02T00:00:00.000Z' });
   await again.reaches(t, 'announced');
   const { length } = await keysOf(store);
-  t.is(length, 2);
+  t.is(length, 3);
 });
