@@ -74,12 +74,13 @@ export function hostTable(hosts: readonly Host[]): string {
   const columns: readonly Column<Host>[] = [
     { title: 'NAME', value: ({ name }) => name },
     { title: 'ID', value: ({ id }) => id },
-    { title: 'VTEP', value: ({ vtep }) => vtep },
-    { title: 'MTU', value: ({ mtu }) => String(mtu), alignRight: true },
-    { title: 'VERSION', value: ({ version }) => version },
+    { title: 'VTEP', value: ({ vtep }) => vtep ?? '-' },
+    { title: 'MTU', value: ({ mtu }) => (mtu === undefined ? '-' : String(mtu)), alignRight: true },
+    { title: 'VERSION', value: ({ version }) => version ?? '-' },
     {
       title: 'STATE',
-      value: ({ live, self }) => `${live ? 'live' : 'away'}${self ? ', this host' : ''}`,
+      value: ({ live, self, removing }) =>
+        `${live ? 'live' : removing ? 'being removed' : 'away'}${self ? ', this host' : ''}`,
     },
   ];
   return table(

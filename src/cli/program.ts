@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
+import { ControlClient } from '../control-api/index.js';
 import { VERSION, hasCode, messageOf } from '../util/index.js';
-import { asking } from './asking.js';
+import { type AskingOptions, asking, askingCommand } from './asking.js';
 import { eventsCommand } from './events.js';
 import { exitCode, exitCodeOf } from './exit-codes.js';
 import type { Io } from './io.js';
@@ -82,14 +83,17 @@ Example:
       ),
     )
     .addCommand(
-      new Command('host').description('hosts of the cluster').addCommand(
-        asking(io, 'ls', 'hosts of the cluster', {
-          example: 'weft host ls',
-          ask: async (client) => client.hosts(),
-          show: hostTable,
-          isShared: true,
-        }),
-      ),
+      new Command('host')
+        .description('hosts of the cluster')
+        .addCommand(
+          asking(io, 'ls', 'hosts of the cluster', {
+            example: 'weft host ls',
+            ask: async (client) => client.hosts(),
+            show: hostTable,
+            isShared: true,
+          }),
+        )
+        .addCommand(removeHostCommand(io)),
     )
     .addCommand(eventsCommand(io))
     .addCommand(
@@ -98,6 +102,16 @@ Example:
         .action(() => io.out(`weft ${VERSION}\n`)),
     );
   return settle(program, io);
+}
+
+function removeHostCommand(io: Io): Command {
+  const description = 'take a host that is away out of the cluster, and give back what it had';
+  return askingCommand('rm', description, 'weft host rm h2')
+    .argument('<host>', 'its name or id, as weft host ls shows it')
+    .action(async (host: string, { controlSocket, json }: AskingOptions) => {
+      await new ControlClient({ socketPath: controlSocket }).removeHost(host);
+      io.out(json ? `${JSON.stringify({ removed: host })}\n` : `${host} removed\n`);
+    });
 }
 
 /** Makes every command of the tree write through `io`, throw instead of exit, and refuse what it does not know. */

@@ -1,6 +1,6 @@
-import type { Static, TSchema } from 'typebox';
+import Type, { type Static, type TSchema } from 'typebox';
 import Value from 'typebox/value';
-import { SocketError, getOverSocket } from '../util/index.js';
+import { SocketError, callOverSocket } from '../util/index.js';
 import { ControlError } from './errors.js';
 import {
   type Endpoint,
@@ -22,6 +22,16 @@ export const DEFAULT_CONTROL_SOCKET = '/run/weft/control.sock';
 
 /** A page of 1000 endpoints is some 300 KB. */
 const MAX_REPLY_BYTES = 16_000_000;
+
+/** Changes ask the store, and wait for what they set off. */
+const CHANGE_TIMEOUT_MS = 60_000;
+
+interface Call {
+  readonly method: 'GET' | 'DELETE';
+  readonly path: string;
+  readonly query?: string;
+  readonly timeoutMs: number;
+}
 
 export interface ControlClientOptions {
   readonly socketPath: string;
@@ -63,6 +73,12 @@ export class ControlClient {
     return (await this.#get('/v1/events', pageSchema(EventSchema), query)).items;
   }
 
+  /** Takes a host that is away out of the cluster, by name or id; resolves when what it had is free. */
+  async removeHost(nameOrId: string): Promise<void> {
+    const path = `/v1/hosts/${encodeURIComponent(nameOrId)}`;
+    await this.#call({ method: 'DELETE', path, timeoutMs: CHANGE_TIMEOUT_MS }, Type.Object({}));
+  }
+
   async #all<T extends TSchema>(path: string, item: T): Promise<Static<T>[]> {
     const items: Static<T>[] = [];
     let query = '?limit=1000';
@@ -75,14 +91,20 @@ export class ControlClient {
   }
 
   async #get<T extends TSchema>(path: string, schema: T, query = ''): Promise<Static<T>> {
-    const { status, body } = await this.#ask(path + query);
+    return this.#call({ method: 'GET', path, query, timeoutMs: this.#timeoutMs }, schema);
+  }
+
+  async #call<T extends TSchema>(
+    { method, path, query = '', timeoutMs }: Call,
+    schema: T,
+  ): Promise<Static<T>> {
+    const { status, body } = await this.#ask(method, path + query, timeoutMs);
     const value = fromJson(body);
     if (status !== 200) {
       const message = Value.Check(ErrorSchema, value) ? value.error.message : body.slice(0, 200);
-      throw new ControlError(
-        { code: 'DAEMON_REFUSED', status },
-        `the daemon answered ${path}: ${message}`,
-      );
+      // A refused change is about what was asked, whatever the path.
+      const text = status === 409 ? message : `the daemon answered ${path}: ${message}`;
+      throw new ControlError({ code: 'DAEMON_REFUSED', status }, text);
     }
     if (Value.Check(schema, value)) return value as Static<T>;
     throw new ControlError(
@@ -91,11 +113,11 @@ export class ControlClient {
     );
   }
 
-  async #ask(path: string) {
+  async #ask(method: Call['method'], path: string, timeoutMs: number) {
     const socketPath = this.#socketPath;
-    const bounds = { timeoutMs: this.#timeoutMs, maxBytes: MAX_REPLY_BYTES };
+    const bounds = { timeoutMs, maxBytes: MAX_REPLY_BYTES };
     try {
-      return await getOverSocket({ socketPath, path, ...bounds });
+      return await callOverSocket({ socketPath, method, path, ...bounds });
     } catch (cause) {
       if (!(cause instanceof SocketError)) throw cause;
       const code = isForbidden(cause) ? 'DAEMON_FORBIDDEN' : 'DAEMON_UNREACHABLE';

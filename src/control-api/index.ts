@@ -1,8 +1,8 @@
 /**
  * The operators' API on a unix socket, its shapes, and its client.
  *
- * Promises: versioned paths; within a version, shapes only grow; lists come in pages. Does not: change anything, or know where
- * an answer comes from: the daemon implements {@link Source}.
+ * Promises: versioned paths; within a version, shapes only grow; lists come in pages. Does not: know where
+ * an answer comes from, or what a change means: the daemon implements {@link Source}.
  */
 export { ControlClient, type ControlClientOptions, DEFAULT_CONTROL_SOCKET } from './client.js';
 export { ControlError, type ControlDetail } from './errors.js';

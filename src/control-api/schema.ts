@@ -73,9 +73,11 @@ export type Endpoint = Static<typeof EndpointSchema>;
 export const HostSchema = Type.Object({
   id: text('id of the host in the cluster'),
   name: text('its name, for people'),
-  vtep: text('underlay address that other hosts send to'),
-  mtu: count('octets that fit in one of its underlay packets'),
-  version: text('of its daemon'),
+  vtep: optional(text('underlay address that other hosts send to, while it is live')),
+  mtu: optional(count('octets that fit in one of its underlay packets')),
+  version: optional(text('of its daemon')),
+  awaySec: optional(count('for how long it is missed, as far as this host has seen')),
+  removing: optional(Type.Boolean({ description: 'somebody gives back what it had' })),
   live: Type.Boolean({ description: 'holds its lease' }),
   self: Type.Boolean({ description: 'this host' }),
 });

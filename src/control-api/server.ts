@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { claimUnixSocket, messageOf } from '../util/index.js';
+import { AppError, claimUnixSocket, messageOf } from '../util/index.js';
 import {
   type EventQuery,
   EventQuerySchema,
@@ -66,11 +66,21 @@ export async function controlApp({
     async ({ query: { after, waitMs } }) => ({ items: await source.events(after, waitMs) }),
   );
 
+  app.delete<{ Params: { name: string } }>('/v1/hosts/:name', async ({ params: { name } }) => {
+    await source.removeHost(name);
+    return {};
+  });
+
   app.setNotFoundHandler((request, reply) => {
     const message = `there is no ${request.method} ${request.url.slice(0, 80)}`;
     return reply.code(404).send({ error: { code: 'NOT_FOUND', message } });
   });
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    // What the daemon refuses has a code and words of its own.
+    if (error instanceof AppError) {
+      const { code } = error as AppError<{ code: string }>;
+      return reply.code(409).send({ error: { code, message: error.message } });
+    }
     const { statusCode = 500 } = error;
     const code = statusCode < 500 ? 'BAD_REQUEST' : 'INTERNAL';
     if (statusCode >= 500) onError?.(request.url, error);

@@ -14,4 +14,6 @@ export interface Source {
   events(after: number, waitMs: number): Soon<readonly Event[]>;
   /** All hosts that the store knows, this one among them. */
   hosts(): Soon<readonly Host[]>;
+  /** Takes a host that is away out of the cluster, by name or id; done when what it had is free. Asks the store. */
+  removeHost(nameOrId: string): Promise<void>;
 }

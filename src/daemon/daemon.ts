@@ -134,6 +134,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     underlay,
     bindings,
     view,
+    members,
     sync,
     health,
     events,

@@ -2,6 +2,7 @@ import type {
   ClusterView,
   EndpointsDocument,
   HostDocument,
+  Members,
   NetworkDocument,
 } from '../cluster/index.js';
 import type { Endpoint, Event, Host, Network, Source, Status } from '../control-api/index.js';
@@ -16,12 +17,16 @@ import type { Health } from './health.js';
 import type { Log } from './log.js';
 import type { UnderlayChoice } from './underlay.js';
 
+/** Freeing what a host had takes seconds; whoever is not done by then goes on in the background. */
+const REMOVE_MS = 45_000;
+
 export interface SourceDeps {
   readonly config: Config;
   readonly document: HostDocument;
   readonly underlay: UnderlayChoice;
   readonly bindings: Bindings;
   readonly view: ClusterView;
+  readonly members: Members;
   readonly sync: DockerSync;
   readonly health: Health;
   readonly events: EventLog;
@@ -107,10 +112,24 @@ export class DaemonSource implements Source {
   }
 
   hosts(): Host[] {
-    const { view, document } = this.#deps;
+    const { view, members, document } = this.#deps;
     const live = new Map(view.hosts().map((host) => [host.id, host]));
     const hosts = live.has(document.id) ? [...live.values()] : [document, ...live.values()];
-    return hosts.map(({ id, name, vtep, mtu, version }) => ({
+    const away = members
+      .all()
+      .filter(({ id, removed }) => !removed?.freed && !live.has(id) && id !== document.id)
+      .map(({ id, name, removed }) => {
+        const missedMs = members.missedMs(id);
+        return {
+          id,
+          name,
+          ...(missedMs === undefined ? {} : { awaySec: Math.round(missedMs / 1000) }),
+          ...(removed ? { removing: true } : {}),
+          live: false,
+          self: false,
+        };
+      });
+    const known = hosts.map(({ id, name, vtep, mtu, version }) => ({
       id,
       name,
       vtep,
@@ -119,6 +138,11 @@ export class DaemonSource implements Source {
       live: live.has(id),
       self: id === document.id,
     }));
+    return [...known, ...away];
+  }
+
+  async removeHost(nameOrId: string): Promise<void> {
+    await this.#deps.members.remove(nameOrId, AbortSignal.timeout(REMOVE_MS));
   }
 
   async events(after: number, waitMs: number): Promise<Event[]> {

@@ -13,8 +13,10 @@ export { StateError, type StateDetail } from './state-errors.js';
 export { KeyedMutex } from './keyed-mutex.js';
 export { SocketError, type SocketDetail } from './socket-errors.js';
 export {
+  type SocketCall,
   type SocketReply,
   type SocketRequest,
+  callOverSocket,
   getOverSocket,
   openOverSocket,
 } from './socket-http.js';

@@ -17,14 +17,26 @@ export interface SocketReply {
   readonly body: string;
 }
 
+export interface SocketCall extends SocketRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** JSON to send along. */
+  readonly json?: unknown;
+  readonly maxBytes: number;
+}
+
+/** {@link callOverSocket} with GET. */
+export async function getOverSocket(
+  options: Omit<SocketCall, 'method' | 'json'>,
+): Promise<SocketReply> {
+  return callOverSocket({ ...options, method: 'GET' });
+}
+
 /**
- * GET over a unix socket, bounded in time and size, on a connection of its own.
+ * One HTTP call over a unix socket, bounded in time and size, on a connection of its own.
  *
  * Throws SOCKET_UNREACHABLE, REPLY_TIMED_OUT, REPLY_TOO_LARGE or REPLY_BROKEN; every status is a reply.
  */
-export async function getOverSocket(
-  options: SocketRequest & { readonly maxBytes: number },
-): Promise<SocketReply> {
+export async function callOverSocket(options: SocketCall): Promise<SocketReply> {
   return withDeadline(options, async (signal) => {
     const response = await send(options, signal);
     const body = await bodyOf(response, options);
@@ -71,12 +83,16 @@ async function withDeadline<T>(
   }
 }
 
-async function send(options: SocketRequest, signal: AbortSignal): Promise<IncomingMessage> {
-  const { socketPath, path } = options;
+async function send(
+  options: SocketRequest & Partial<SocketCall>,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const { socketPath, path, method = 'GET', json } = options;
+  const headers = json === undefined ? {} : { 'content-type': 'application/json' };
   return new Promise((resolve, reject) => {
-    const call = request({ socketPath, path, signal, agent: false }, resolve);
+    const call = request({ socketPath, path, method, headers, signal, agent: false }, resolve);
     call.once('error', reject);
-    call.end();
+    call.end(json === undefined ? undefined : JSON.stringify(json));
   });
 }
 

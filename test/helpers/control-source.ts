@@ -96,6 +96,7 @@ export function sourceOf(over: Partial<Source> = {}): Source {
     endpoints: () => endpoints,
     hosts: () => hosts,
     events: () => [],
+    removeHost: async () => undefined,
     ...over,
   };
 }
