@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
-import { ClusterView, Networks } from '../../../src/cluster/index.js';
+import { ClusterView, Networks, type Members } from '../../../src/cluster/index.js';
 import { defaultConfig } from '../../../src/daemon/config.js';
 import type { DockerSync } from '../../../src/daemon/docker-sync.js';
 import { EventLog } from '../../../src/daemon/event-log.js';
@@ -59,6 +59,7 @@ async function cluster(t: ExecutionContext, { address = '' } = {}) {
     underlay: { linkName: 'eth0', linkIndex: 2, vtep: ME.vtep, mtu: 1500, reason: 'told so' },
     bindings,
     view,
+    members: { all: () => [], missedMs: () => undefined } as unknown as Members,
     sync: { isReachable: true, containerName: () => undefined } as unknown as DockerSync,
     health,
     events: new EventLog(log),
