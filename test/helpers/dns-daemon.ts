@@ -2,7 +2,7 @@
 import { NameServer } from '../../src/dns/index.js';
 import { parseAddress } from '../../src/net/index.js';
 
-const server = new NameServer({
+const server = NameServer.open({
   ttlSec: 5,
   localFirst: false,
   onSandbox: () => undefined,

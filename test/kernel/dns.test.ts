@@ -20,7 +20,7 @@ interface TestServer {
 
 async function testServer(t: ExecutionContext): Promise<TestServer> {
   const states = new Map<string, SandboxState>();
-  const server = new NameServer({
+  const server = NameServer.open({
     ttlSec: 5,
     localFirst: false,
     onSandbox: (path, state) => states.set(path, state),

@@ -1,6 +1,6 @@
 import type dgram from 'node:dgram';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import type net from 'node:net';
 import { Connection, NETLINK, closeFd, nft, openNetns } from '../../netlink/index.js';
 import type { Zone } from '../zone/index.js';
 import { Forwarder, type OnReply } from './forwarder.js';
@@ -22,9 +22,9 @@ export class Listener implements AsyncDisposable {
   readonly #netnsFd: number;
   readonly #forwarder: Forwarder;
   readonly #streams: StreamServer;
+  readonly #asked = new Set<net.Socket>();
   #udp: dgram.Socket | undefined;
   #table: Connection | undefined;
-  #asked = 0;
   #isClosed = false;
 
   private constructor(netnsFd: number, networks: readonly string[], zone: Zone) {
@@ -56,7 +56,7 @@ export class Listener implements AsyncDisposable {
     listenTcp(this.#netnsFd, server);
     if (!server.listening) await once(server, 'listening');
     server.on('error', () => undefined);
-    const tcpPort = (server.address() as AddressInfo).port;
+    const tcpPort = (server.address() as net.AddressInfo).port;
     const options = { netns: this.#netnsFd, protocol: NETLINK.NETFILTER };
     this.#table = await Connection.open(options);
     await nft.replaceTable(this.#table, resolverTable(udp.address().port, tcpPort));
@@ -91,13 +91,24 @@ export class Listener implements AsyncDisposable {
     if ('reply' in response) return reply(response.reply);
     // What came is the connection's, and is used again.
     const forward = { ...response.forward, message: Uint8Array.from(response.forward.message) };
-    if (this.#asked >= MAX_STREAMS) return reply(failure(forward));
-    this.#asked += 1;
-    const answered: OnReply = (answer) => {
-      this.#asked -= 1;
+    const socket = this.#connect();
+    if (socket === undefined) return reply(failure(forward));
+    askByStream(socket, forward, (answer) => {
+      this.#asked.delete(socket);
       reply(answer ?? failure(forward));
-    };
-    askByStream(() => connectTcp(this.#netnsFd), forward, answered);
+    });
+  }
+
+  /** Undefined when there are enough, no descriptors are left, or nobody listens there. */
+  #connect(): net.Socket | undefined {
+    if (this.#asked.size >= MAX_STREAMS) return undefined;
+    try {
+      const socket = connectTcp(this.#netnsFd);
+      this.#asked.add(socket);
+      return socket;
+    } catch {
+      return undefined;
+    }
   }
 
   /** The table first, so that no question comes to a closed socket. */
@@ -108,6 +119,7 @@ export class Listener implements AsyncDisposable {
     this.#udp?.close();
     this.#forwarder.close();
     this.#streams.closeAll();
+    for (const socket of this.#asked) socket.destroy();
     closeFd(this.#netnsFd);
   }
 }

@@ -28,9 +28,14 @@ export class NameServer implements AsyncDisposable {
   #restart: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(options: NameServerOptions) {
+  private constructor(options: NameServerOptions) {
     this.#options = options;
     this.#worker = this.#spawn();
+  }
+
+  /** Starts the thread. */
+  static open(options: NameServerOptions): NameServer {
+    return new NameServer(options);
   }
 
   setShare(share: Share): void {

@@ -54,15 +54,8 @@ function serve(socket: net.Socket, answer: Answer): void {
   socket.on('drain', () => socket.resume());
 }
 
-/** Asks Docker's resolver by TCP, on a connection of its own that `open` makes. */
-export function askByStream(open: () => net.Socket, query: Query, onReply: OnReply): void {
-  let socket: net.Socket;
-  try {
-    socket = open();
-  } catch {
-    onReply(undefined);
-    return;
-  }
+/** Asks Docker's resolver by TCP, on the connection that it is given and closes. */
+export function askByStream(socket: net.Socket, query: Query, onReply: OnReply): void {
   let reply: Uint8Array | undefined;
   const frames = new Frames();
   socket.setTimeout(IDLE_MS, () => socket.destroy());
