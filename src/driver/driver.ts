@@ -137,7 +137,10 @@ export class Driver implements NetworkDriver {
       const binding = this.#bindingOf(request.networkId);
       const endpoint = this.#endpointOf(request, binding);
       const before = this.#bindings.endpoint(request.networkId, request.endpointId);
-      if (!before) await this.#attach(endpoint, binding, signal);
+      if (!before) {
+        await this.#attach(endpoint, binding, signal);
+        await this.#membership.publish(binding.network.id);
+      }
       return request.mac === undefined ? { mac: before?.mac ?? endpoint.mac } : {};
     });
   }
@@ -179,7 +182,21 @@ export class Driver implements NetworkDriver {
     { network }: NetworkBinding,
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#datapath.ensureEndpoint(network.id, localEndpoint(endpoint));
+    try {
+      this.#assertMacFree(endpoint, network.id);
+      await this.#datapath.ensureEndpoint(network.id, localEndpoint(endpoint));
+      await this.#record(endpoint, network, signal);
+    } catch (error) {
+      await this.#detachAddresses(endpoint);
+      throw error;
+    }
+  }
+
+  async #record(
+    endpoint: EndpointBinding,
+    network: NetworkDocument,
+    signal: AbortSignal,
+  ): Promise<void> {
     try {
       // The caller has gone: Docker will not send DeleteEndpoint for what it never heard of.
       signal.throwIfAborted();
@@ -192,7 +209,6 @@ export class Driver implements NetworkDriver {
       await this.#datapath.deleteEndpoint(network.id, endpoint.id);
       throw error;
     }
-    await this.#membership.publish(network.id);
   }
 
   async #detach({ dockerId, network }: NetworkBinding, endpointId: string): Promise<void> {
@@ -200,10 +216,14 @@ export class Driver implements NetworkDriver {
     await this.#datapath.deleteEndpoint(network.id, endpointId);
     if (!endpoint) return;
     await this.#bindings.removeEndpoint(dockerId, endpointId);
-    for (const { poolId, address } of endpoint.addresses) {
-      await this.#deps.addresses.detach(poolId, address, endpointId);
-    }
+    await this.#detachAddresses(endpoint);
     await this.#membership.publish(network.id);
+  }
+
+  async #detachAddresses({ addresses, id }: EndpointBinding): Promise<void> {
+    for (const { poolId, address } of addresses) {
+      await this.#deps.addresses.detach(poolId, address, id);
+    }
   }
 
   async #remove(dockerId: string, networkId: string): Promise<void> {
@@ -276,22 +296,19 @@ export class Driver implements NetworkDriver {
       );
     }
     const mac = request.mac ?? macFromAddress(first.address);
-    this.#assertMacFree(mac, request, network.id);
     const { networkId: dockerId, endpointId: id } = request;
     return { v: 1, id, dockerId, mac, addresses, since: (this.#deps.clock ?? Date.now)() };
   }
 
-  #assertMacFree(mac: Mac, { networkId, endpointId }: CreateEndpointRequest, id: string): void {
+  #assertMacFree({ mac, dockerId, id }: EndpointBinding, networkId: string): void {
     if (!isUnicastMac(mac)) {
       throw new DriverError(
         { code: 'INVALID_MAC', mac },
         `${mac} can't be a container's: it is a group address`,
       );
     }
-    const here = this.#bindings
-      .endpoints(networkId)
-      .some((e) => e.mac === mac && e.id !== endpointId);
-    const host = here ? 'this host' : this.#deps.ownerOfMac(id, mac);
+    const here = this.#bindings.endpoints(dockerId).some((e) => e.mac === mac && e.id !== id);
+    const host = here ? 'this host' : this.#deps.ownerOfMac(networkId, mac);
     if (host === undefined) return;
     throw new DriverError(
       { code: 'MAC_TAKEN', mac, host },

@@ -12,5 +12,6 @@ export interface Addresses {
   networkNamed(poolIds: readonly string[], name: string): Promise<void>;
   /** This endpoint uses this address. */
   attach(poolId: string, address: Address, endpointId: string): Promise<void>;
+  /** It does so no more, or did not come about. */
   detach(poolId: string, address: Address, endpointId: string): Promise<void>;
 }

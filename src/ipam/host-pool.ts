@@ -108,7 +108,7 @@ export class HostPool implements AsyncDisposable {
     const reserved = reserve.has(address) && !freed.has(address);
     if (reserved || this.share.isReusable(address)) return this.#giveAtOnce(address);
     // Docker asks again for what it lost track of: nobody uses it.
-    if (held.has(address) && !freed.has(address)) return address;
+    if (held.has(address) && !freed.has(address)) return this.#giveAtOnce(address);
     const key = keys.block(this.local.id, this.share.layout.baseOf(address));
     try {
       await attempt(this.#context, { what: `get ${address}`, key, signal }, async (bounded) => {
@@ -127,9 +127,17 @@ export class HostPool implements AsyncDisposable {
 
   /** Never fails: what can't be written now is written later. */
   async release(address: Address, signal: AbortSignal): Promise<void> {
-    const { pool, freed, isMember } = this.local;
+    const { pool, isMember } = this.local;
     const shared = address === pool.gateway || pool.aux.includes(address);
     if (!isMember || shared || !this.share.layout.isUsable(address)) return;
+    const later = (): void => {
+      this.#free(address, this.#aborter.signal).catch(() => this.#worker.kick());
+    };
+    if (!this.share.unsettled.putOff(address, later)) await this.#free(address, signal);
+  }
+
+  async #free(address: Address, signal: AbortSignal): Promise<void> {
+    const { freed } = this.local;
     const done = new Promise<void>((resolve) => {
       const waiting = this.#releasing.get(address) ?? [];
       this.#releasing.set(address, [...waiting, resolve]);
@@ -154,6 +162,7 @@ export class HostPool implements AsyncDisposable {
     local.pool = pool;
     local.host = host;
     local.reserve.clear();
+    this.share.unsettled.clear();
     for (const address of local.held.keys()) local.freed.set(address, this.#context.now());
     this.share.table.forgetAll();
     await local.save();
@@ -186,6 +195,7 @@ export class HostPool implements AsyncDisposable {
     if (!local.isMember) return;
     local.host = { ...local.host, grants: {} };
     local.forgetAddresses();
+    this.share.unsettled.clear();
     this.#line.fail(unknownPool(local.id));
     await local.save();
   }
@@ -257,6 +267,7 @@ export class HostPool implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#aborter.abort();
+    this.share.unsettled.clear();
     await this.#worker[Symbol.asyncDispose]();
     this.#line.fail(unavailable(`get an address of pool ${this.local.id}`, new Error('stopping')));
   }
@@ -331,6 +342,7 @@ export class HostPool implements AsyncDisposable {
     this.local.reserve.delete(address);
     this.local.freed.delete(address);
     this.local.held.set(address, this.#context.now());
+    this.share.unsettled.add(address);
     await this.local.save();
     this.#worker.kick();
     return address;

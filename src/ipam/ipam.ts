@@ -213,12 +213,15 @@ export class Ipam implements IpamDriver, AsyncDisposable {
   async attach(poolId: string, address: Address, endpointId: string): Promise<void> {
     this.#releaseAtDetach.delete(`${poolId} ${address}`);
     this.#attachedTo(poolId).set(address, endpointId);
+    this.#pools.get(poolId)?.share.unsettled.attached(address);
   }
 
+  /** The endpoint is gone, or did not come about. */
   async detach(poolId: string, address: Address, endpointId: string): Promise<void> {
     const attached = this.#attachedTo(poolId);
-    if (attached.get(address) !== endpointId) return;
+    if ((attached.get(address) ?? endpointId) !== endpointId) return;
     attached.delete(address);
+    this.#pools.get(poolId)?.share.unsettled.ended(address);
     if (!this.#releaseAtDetach.delete(`${poolId} ${address}`)) return;
     await this.#pools.get(poolId)?.release(address, this.#aborter.signal);
   }

@@ -6,6 +6,7 @@ import type { Pool } from './documents.js';
 import { IpamError } from './errors.js';
 import { Layout } from './layout.js';
 import type { LocalPool } from './local-pool.js';
+import { Unsettled } from './unsettled.js';
 
 /** What a change hands out: ours once the store has it. */
 export interface Given<T> {
@@ -29,6 +30,8 @@ export class Share {
   readonly uncertain = new Set<Address>();
   /** Ours and since when, as far as the store has told; nobody else can take these from us. */
   readonly mine = new Map<Address, number>();
+  /** Handed out a moment ago, and no endpoint's yet. */
+  readonly unsettled: Unsettled;
   /** Released, and on their way to the store; the store may have freed them already. */
   readonly #leaving = new Set<Address>();
   readonly #onFreed: (address: Address) => void;
@@ -44,6 +47,7 @@ export class Share {
     this.attached = attached;
     this.layout = new Layout(local.pool);
     this.table = new BlockTable(context, local.pool);
+    this.unsettled = new Unsettled(context.now);
     this.#onFreed = onFreed;
   }
 
@@ -107,7 +111,7 @@ export class Share {
         },
         signal,
       );
-      await this.#settled(base, { held, freed, after });
+      await this.#settled(base, { held, freed, given, after });
       for (const address of lost) this.context.report(givenTwice(address));
       return result;
     } catch (error) {
@@ -179,10 +183,12 @@ export class Share {
     {
       held,
       freed,
+      given,
       after,
     }: {
       readonly held: readonly (readonly [Address, number])[];
       readonly freed: readonly (readonly [Address, number])[];
+      readonly given: readonly Address[];
       readonly after: Block;
     },
   ): Promise<void> {
@@ -194,6 +200,9 @@ export class Share {
       this.#leaving.delete(address);
       if (local.freed.get(address) === since) local.freed.delete(address);
     }
+    // Nobody has heard of these yet: a release that came meanwhile was for the container before.
+    for (const address of given) this.unsettled.add(address);
+    const late = given.filter((address) => local.freed.delete(address));
     for (const address of this.uncertain) {
       if (layout.baseOf(address) === base) this.uncertain.delete(address);
     }
@@ -201,8 +210,9 @@ export class Share {
     const reserve = after.owner === context.host ? after.reserve : [];
     const changed = local.replaceReserve(layout, base, reserve);
     // On disk before anyone can get one of these addresses again: a crash must not repeat a release.
-    if (changed || held.length + freed.length > 0) await local.save();
+    if (changed || held.length + freed.length + late.length > 0) await local.save();
     for (const [address] of freed) if (!local.freed.has(address)) this.#onFreed(address);
+    for (const address of late) this.#onFreed(address);
   }
 
   #noteMine(base: Address, { taken }: Block): void {

@@ -47,8 +47,8 @@ export class RecordingDatapath implements Datapath {
   }
 }
 
-/** Pools by name, as ipam would tell. */
-const addresses: Addresses = {
+/** Pools by name, as ipam would tell; keeps what was detached. */
+const addressesOf = (detached: string[]): Addresses => ({
   describe: async (prefixes) =>
     prefixes.map((prefix) => ({
       id: prefix.replace('/', '-'),
@@ -57,8 +57,8 @@ const addresses: Addresses = {
   networkCreated: async () => undefined,
   networkNamed: async () => undefined,
   attach: async () => undefined,
-  detach: async () => undefined,
-};
+  detach: async (_, address) => void detached.push(address),
+});
 
 export interface DriverHost extends AsyncDisposable {
   readonly driver: Driver;
@@ -67,6 +67,8 @@ export interface DriverHost extends AsyncDisposable {
   readonly networks: Networks;
   readonly view: ClusterView;
   readonly remotes: Map<string, RemoteState>;
+  /** Addresses that ipam was told to be without an endpoint. */
+  readonly detached: readonly string[];
 }
 
 /** One host's driver on the given shared store. `local` survives a restart of the host. */
@@ -105,7 +107,17 @@ export async function driverHost(
   const ownerOfMac = (networkId: string, mac: Mac): string | undefined =>
     remotes.get(networkId)?.endpoints.find((e) => e.mac === mac)?.hostName;
   const overlayMtu = (): number => 1450;
+  const detached: string[] = [];
+  const addresses = addressesOf(detached);
   const driver = new Driver({ bindings, membership, datapath, addresses, overlayMtu, ownerOfMac });
-  const dispose = async (): Promise<void> => closer.close();
-  return { driver, datapath, bindings, networks, view, remotes, [Symbol.asyncDispose]: dispose };
+  return {
+    driver,
+    datapath,
+    bindings,
+    networks,
+    view,
+    remotes,
+    detached,
+    [Symbol.asyncDispose]: async () => closer.close(),
+  };
 }

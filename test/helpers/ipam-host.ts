@@ -136,7 +136,14 @@ export class IpamHost implements AsyncDisposable {
     return granted.address;
   }
 
+  /** What Docker calls when a container ends: the endpoint goes first. */
   async release(poolId: string, address: string): Promise<void> {
+    await this.ipam.detach(poolId.split('~')[0]!, parseAddress(address), 'none');
+    await this.releaseOnly(poolId, address);
+  }
+
+  /** ReleaseAddress alone. */
+  async releaseOnly(poolId: string, address: string): Promise<void> {
     await this.ipam.releaseAddress(poolId, parseAddress(address), context());
   }
 

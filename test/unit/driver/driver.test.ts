@@ -171,6 +171,7 @@ test('driver > a kernel that refuses leaves neither network nor endpoint behind'
   host.datapath.fail = 'ensureEndpoint';
   await t.throwsAsync(host.driver.createEndpoint(endpoint(DOCKER_A, 5), context));
   t.deepEqual(host.bindings.endpoints(DOCKER_A), []);
+  t.deepEqual(host.detached, ['10.1.0.5']);
 });
 
 test('driver > a call that Docker gave up on leaves no endpoint', async (t) => {
@@ -182,6 +183,7 @@ test('driver > a call that Docker gave up on leaves no endpoint', async (t) => {
   });
   t.is(host.datapath.endpoints.size, 0);
   t.deepEqual(host.bindings.endpoints(DOCKER_A), []);
+  t.deepEqual(host.detached, ['10.1.0.5']);
 });
 
 test('driver > one MAC is given once on a network, here and elsewhere', async (t) => {
@@ -208,6 +210,7 @@ test('driver > one MAC is given once on a network, here and elsewhere', async (t
   await t.throwsAsync(a.driver.createEndpoint({ ...endpoint(DOCKER_A, 8), mac: group }, context), {
     code: 'INVALID_MAC',
   });
+  t.deepEqual([...a.detached, ...b.detached], ['10.1.0.6', '10.1.0.8', '10.1.0.7']);
 });
 
 test('driver > endpoints of the unknown are refused with the way out, deletes of it succeed', async (t) => {

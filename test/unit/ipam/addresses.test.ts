@@ -2,6 +2,7 @@ import test from 'ava';
 import type { IpamError } from '../../../src/ipam/index.js';
 import { parseAddress } from '../../../src/net/index.js';
 import { EmbeddedStore } from '../../../src/store/index.js';
+import { until } from '../../helpers/consul.js';
 import { Clock, IpamHost } from '../../helpers/ipam-host.js';
 
 test('addresses > a full pool says how many are used, by whom, and what is held back', async (t) => {
@@ -203,6 +204,63 @@ test('addresses > a release that comes while an endpoint uses the address waits 
   await t.throwsAsync(other.address(onB, address), { code: 'ADDRESS_TAKEN' });
   await host.ipam.detach('10.203.0.0-24', address, 'endpoint1');
   t.is(await other.address(onB, address), address);
+});
+
+test('addresses > a release that may be for the container before waits until it is clear', async (t) => {
+  await using shared = EmbeddedStore.memory();
+  const clock = new Clock();
+  await using a = await IpamHost.open(shared, 'a', { now: clock.now });
+  await using b = await IpamHost.open(shared, 'b');
+  const onA = await a.network({ network: 'web', subnet: '10.203.0.0/24' });
+  const onB = await b.network({ network: 'web' });
+  const address = parseAddress(await a.address(onA, '10.203.0.50'));
+  await a.ipam.attach('10.203.0.0-24', address, 'endpoint1');
+  await a.ipam.detach('10.203.0.0-24', address, 'endpoint1');
+  // The next container asks for it before the release of the first one comes.
+  await a.address(onA, address);
+  await a.releaseOnly(onA, address);
+  await a.ipam.attach('10.203.0.0-24', address, 'endpoint2');
+  await t.throwsAsync(b.address(onB, address), { code: 'ADDRESS_TAKEN' });
+  await a.ipam.detach('10.203.0.0-24', address, 'endpoint2');
+  await a.releaseOnly(onA, address);
+  t.is(await b.address(onB, address), address);
+  // Nobody else can have had this one for long.
+  await a.address(onA, '10.203.0.60');
+  clock.ms += 11_000;
+  await a.releaseOnly(onA, '10.203.0.60');
+  t.is(await b.address(onB, '10.203.0.60'), '10.203.0.60');
+});
+
+test('addresses > a release that was put off comes at once when the endpoint did not come about', async (t) => {
+  await using shared = EmbeddedStore.memory();
+  await using a = await IpamHost.open(shared, 'a');
+  await using b = await IpamHost.open(shared, 'b');
+  const onA = await a.network({ network: 'web', subnet: '10.203.0.0/24' });
+  const onB = await b.network({ network: 'web' });
+  const address = parseAddress(await a.address(onA, '10.203.0.50'));
+  // Docker's patience ended before ours did.
+  await a.releaseOnly(onA, address);
+  await a.ipam.detach('10.203.0.0-24', address, 'endpoint1');
+  await a.ipam.idle();
+  t.is(await b.address(onB, address), address);
+});
+
+test('addresses > a release that was put off comes when no endpoint did', async (t) => {
+  await using shared = EmbeddedStore.memory();
+  await using a = await IpamHost.open(shared, 'a');
+  await using b = await IpamHost.open(shared, 'b');
+  const onA = await a.network({ network: 'web', subnet: '10.203.0.0/24' });
+  const onB = await b.network({ network: 'web' });
+  await a.address(onA, '10.203.0.50');
+  await a.releaseOnly(onA, '10.203.0.50');
+  await t.throwsAsync(b.address(onB, '10.203.0.50'), { code: 'ADDRESS_TAKEN' });
+  const free = async (): Promise<boolean> =>
+    b.address(onB, '10.203.0.50').then(
+      () => true,
+      () => false,
+    );
+  await until(free, 'free address', 20_000);
+  t.pass();
 });
 
 test('addresses > releases of what nobody has, twice or of unknown pools succeed', async (t) => {

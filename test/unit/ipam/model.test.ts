@@ -123,10 +123,10 @@ class Model implements AsyncDisposable {
     await ipam.detach(this.#id, parseAddress(address), `endpoint-${address}`);
     if (how === 'never') return;
     const release = async (): Promise<void> =>
-      this.hosts[index]!.release(this.poolIds[index]!, address).catch(() => undefined);
+      this.hosts[index]!.releaseOnly(this.poolIds[index]!, address).catch(() => undefined);
     await release();
-    // A release that comes late must not hit whoever has the address by then.
-    if (how === 'twice' && this.#up[index]) await this.#locks.run(`h${index}`, release);
+    // A release that comes late must not hit whoever has the address by then, or is about to.
+    if (how === 'twice' && this.#up[index]) await release();
   }
 
   async #crash(index: number): Promise<void> {
@@ -152,6 +152,9 @@ class Model implements AsyncDisposable {
     for (const one of this.hosts) one.store.weather = 'fine';
     this.clock.ms += 600_000; // until everything is compared anew
     for (const one of this.hosts) await one.ipam.idle();
+    for (const index of this.hosts.keys()) await this.#reclaim(index);
+    for (const one of this.hosts) await one.ipam.idle();
+    this.clock.ms += 600_000; // what was handed over just now was too young
     for (const index of this.hosts.keys()) await this.#reclaim(index);
     for (const one of this.hosts) await one.ipam.idle();
     const stored = await this.#taken();
@@ -219,9 +222,12 @@ for (const prefixLength of [28, 26]) {
         for (const batch of run) await Promise.all(batch.map(async (one) => model.run(one)));
         await model.settle();
       }),
-      // Longer runs find a fault that is known and not mended yet: a release that comes twice, the second time when its
-      // address was just handed out again. CHANGELOG.md names it.
-      { seed: 1, numRuns: 8, interruptAfterTimeLimit: 60_000, endOnFailure: false },
+      {
+        numRuns: 25,
+        interruptAfterTimeLimit: 60_000,
+        endOnFailure: true,
+        includeErrorInReport: true,
+      },
     );
     t.pass();
   });
