@@ -1,7 +1,7 @@
 /** One host's allocator in a process of its own: takes and gives back addresses as fast as it is told, until it is stopped. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Ipam } from '../../src/ipam/index.js';
-import { type Address, type Prefix, parseAddress, parsePrefix } from '../../src/net/index.js';
+import { Ipam, type ReclaimReport } from '../../src/ipam/index.js';
+import { type Address, type Prefix, parsePrefix } from '../../src/net/index.js';
 import { ConsulStore, EmbeddedStore } from '../../src/store/index.js';
 import { hasCode, messageOf } from '../../src/util/index.js';
 import { context } from './ipam-host.js';
@@ -57,6 +57,8 @@ class Host {
 
   async #run(): Promise<void> {
     this.#running = true;
+    // What ran here in an earlier life is gone, and nothing was released.
+    await this.#compare();
     while (this.#running) {
       try {
         if (Math.random() < 0.55 || this.#mine.length === 0) await this.#take();
@@ -69,13 +71,14 @@ class Host {
       await delay(Math.random() * 10);
     }
     await this.#ipam.idle();
-    const live = new Map([[this.#prefix, new Set(this.#mine)]]);
-    const { conflicts } = await this.#ipam.reclaim(live, {
-      olderThanMs: 0,
-      signal: AbortSignal.timeout(60_000),
-    });
-    for (const address of conflicts) tell({ kind: 'failed', why: `${address} is another's` });
+    await this.#compare();
     tell({ kind: 'stopped' });
+  }
+
+  async #compare(): Promise<void> {
+    const live = new Map([[this.#prefix, new Set(this.#mine)]]);
+    const { conflicts } = await reclaim(this.#ipam, live);
+    for (const address of conflicts) tell({ kind: 'failed', why: `${address} is another's` });
   }
 
   async #fill(): Promise<void> {
@@ -95,6 +98,7 @@ class Host {
       { poolId: this.#poolId, gateway: false },
       context(),
     );
+    await this.#ipam.attach(this.#id, address, address);
     this.#mine.push(address);
     tell({ kind: 'got', address });
   }
@@ -107,7 +111,29 @@ class Host {
     });
     tell({ kind: 'drop', address });
     await off;
-    await this.#ipam.releaseAddress(this.#poolId, parseAddress(address), context());
+    await this.#ipam.detach(this.#id, address, address);
+    await this.#ipam.releaseAddress(this.#poolId, address, context());
+  }
+
+  /** The pool's own id, as the driver says it; an endpoint's is its address here. */
+  get #id(): string {
+    return this.#poolId.split('~')[0]!;
+  }
+}
+
+/** Again while the store is away, for a minute, as the daemon does each round. */
+async function reclaim(
+  ipam: Ipam,
+  live: ReadonlyMap<Prefix, ReadonlySet<Address>>,
+): Promise<ReclaimReport> {
+  const signal = AbortSignal.timeout(60_000);
+  for (;;) {
+    try {
+      return await ipam.reclaim(live, { olderThanMs: 0, signal });
+    } catch (error) {
+      if (!hasCode(error, 'STORE_UNAVAILABLE') || signal.aborted) throw error;
+      await delay(200);
+    }
   }
 }
 
@@ -129,12 +155,6 @@ async function main(options: WorkerOptions): Promise<void> {
     await ipam.requestAddress({ poolId, gateway: true }, context());
     const [description] = await ipam.describe([prefix]);
     await ipam.networkCreated([description?.id ?? '']);
-  } else {
-    // What ran here before is gone, and nothing was released.
-    await ipam.reclaim(new Map([[prefix, new Set<Address>()]]), {
-      olderThanMs: 0,
-      signal: AbortSignal.timeout(60_000),
-    });
   }
   const host = new Host(ipam, poolId, prefix);
   process.on('message', (message) => {
