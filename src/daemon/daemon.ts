@@ -63,8 +63,20 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
   );
   const remotes = closer.use(new Remotes(datapath, hostId, log));
   const view = closer.use(openView(shared, hostId, { remotes, standing, log, health, events }));
+  const containerOf = (id: string): string | undefined => sync.containerName(id);
   const ipam = closer.use(
-    await openIpam({ config, hostId, shared, standing, local, kernel, engine, view, log }),
+    await openIpam({
+      config,
+      hostId,
+      shared,
+      standing,
+      local,
+      kernel,
+      engine,
+      view,
+      containerOf,
+      log,
+    }),
   );
   const networks = new Networks(shared, hostId);
   const membership = closer.use(
@@ -218,11 +230,12 @@ interface IpamNeeds {
   readonly kernel: Connection;
   readonly engine: DockerEngine;
   readonly view: ClusterView;
+  readonly containerOf: (endpointId: string) => string | undefined;
   readonly log: Log;
 }
 
 async function openIpam(needs: IpamNeeds): Promise<Ipam> {
-  const { config, hostId, shared, standing, local, kernel, engine, view, log } = needs;
+  const { config, hostId, shared, standing, local, kernel, engine, view, containerOf, log } = needs;
   return Ipam.open({
     host: hostId,
     store: shared,
@@ -238,6 +251,7 @@ async function openIpam(needs: IpamNeeds): Promise<Ipam> {
     },
     assertMayGive: async (signal) => standing.assertMayGive(signal),
     nameOf: (id) => view.hosts().find((host) => host.id === id)?.name ?? id,
+    containerOf,
     report: (err) => log.warn({ err }, 'address work went wrong; will be repaired'),
   });
 }

@@ -42,7 +42,7 @@ export class DockerSync implements AsyncDisposable {
   readonly #clock: () => number;
   readonly #aborter = new AbortController();
   readonly #missingSince = new Map<string, number>();
-  readonly #names = new Map<string, string>();
+  #names: ReadonlyMap<string, string> = new Map();
   #loops: Promise<void>[] = [];
   #wake = new AbortController();
   #networks: readonly DockerNetwork[] = [];
@@ -107,16 +107,17 @@ export class DockerSync implements AsyncDisposable {
     const { signal } = this.#aborter;
     this.#networks = await engine.networks(signal);
     const seen = new Set(this.#networks.map((network) => network.id));
-    this.#names.clear();
+    const names = new Map<string, string>();
     for (const binding of bindings.networks()) {
       const detail = seen.has(binding.dockerId)
         ? await engine.network(binding.dockerId, signal)
         : undefined;
       await this.#apart(binding.network.id, async () => {
-        if (detail) await this.#compareNetwork(binding, detail);
+        if (detail) await this.#compareNetwork(binding, detail, names);
         else if (this.#goneFor(binding.dockerId)) await this.#deps.onNetworkGone(binding);
       });
     }
+    this.#names = names;
     await this.#apart('all networks', async () => this.#deps.onCompared());
   }
 
@@ -131,12 +132,16 @@ export class DockerSync implements AsyncDisposable {
     }
   }
 
-  async #compareNetwork(binding: NetworkBinding, detail: DockerNetworkDetail): Promise<void> {
+  async #compareNetwork(
+    binding: NetworkBinding,
+    detail: DockerNetworkDetail,
+    names: Map<string, string>,
+  ): Promise<void> {
     const { bindings, onNetworkNamed, onEndpointGone } = this.#deps;
     this.#missingSince.delete(binding.dockerId);
     await onNetworkNamed(binding, detail.name);
     const live = new Map(detail.endpoints.map((e) => [e.endpointId, e.containerName]));
-    for (const [id, name] of live) this.#names.set(id, name);
+    for (const [id, name] of live) names.set(id, name);
     for (const endpoint of bindings.endpoints(binding.dockerId)) {
       if (live.has(endpoint.id)) this.#missingSince.delete(endpoint.id);
       else if (this.#goneFor(endpoint.id)) await onEndpointGone(endpoint);

@@ -20,7 +20,12 @@ import type { Datapath, LocalEndpoint, NetworkSpec } from '../vxlan/index.js';
 import type { Bindings, EndpointBinding, NetworkBinding } from './bindings.js';
 import { DriverError } from './errors.js';
 import type { Membership } from './membership.js';
-import { assertNoEndpointOptions, assertOurPools, parseNetworkOptions } from './options.js';
+import {
+  assertAuxDiffer,
+  assertNoEndpointOptions,
+  assertOurPools,
+  parseNetworkOptions,
+} from './options.js';
 import type { Addresses } from './ports.js';
 
 /** How Docker names the link in the container: eth0, eth1, … */
@@ -78,6 +83,7 @@ export class Driver implements NetworkDriver {
 
   async createNetwork(request: CreateNetworkRequest, { signal }: CallContext): Promise<void> {
     assertOurPools(request);
+    assertAuxDiffer(request);
     const options = parseNetworkOptions(request);
     this.#assertMtuFits(options.mtu);
     const pools = await this.#describePools(request);

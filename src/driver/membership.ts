@@ -5,6 +5,7 @@ import type {
   Networks,
   NewNetwork,
 } from '../cluster/index.js';
+import { rangeOf } from '../net/index.js';
 import { Backoff, hasCode } from '../util/index.js';
 import type { Bindings } from './bindings.js';
 import { DriverError } from './errors.js';
@@ -171,11 +172,16 @@ function assertSame(found: NetworkDocument, wanted: NewNetwork): void {
     wanted.mtu === undefined ? undefined : describe('MTU', found.mtu ?? 'automatic', wanted.mtu),
   ].filter((d) => d !== undefined);
   if (differences.length === 0) return;
+  const lacksV6 = hasV6(found) && !hasV6(wanted);
   throw new DriverError(
     { code: 'NETWORK_MISMATCH', network: found.name ?? found.id },
     `network "${found.name}" exists with other settings: ${differences.join('; ')}; ` +
-      'create it on this host with the same ones, or choose another name',
+      `${lacksV6 ? 'add --ipv6, ' : ''}create it on this host with the same ones, or choose another name`,
   );
+}
+
+function hasV6({ pools }: Pick<NetworkDocument, 'pools'>): boolean {
+  return pools.some(({ prefix }) => rangeOf(prefix).family === 6);
 }
 
 function prefixes({ pools }: Pick<NetworkDocument, 'pools'>): string {

@@ -45,6 +45,19 @@ export function assertOurPools(request: CreateNetworkRequest): void {
   );
 }
 
+/** Refuses two `--aux-address` of one value: one of the names would be of no use. */
+export function assertAuxDiffer({ pools }: CreateNetworkRequest): void {
+  for (const { auxAddresses } of pools) {
+    const all = auxAddresses.map(({ address }) => address);
+    const twice = all.find((address, i) => all.indexOf(address) !== i);
+    if (twice === undefined) continue;
+    throw new DriverError(
+      { code: 'INVALID_OPTION', option: 'aux-address' },
+      `--aux-address ${twice} is given twice; give each address once`,
+    );
+  }
+}
+
 /** Endpoint driver options: there are none, and a misspelt one must not pass in silence. */
 export function assertNoEndpointOptions(options: Readonly<Record<string, string>>): void {
   const option = Object.keys(options)[0];

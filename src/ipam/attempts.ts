@@ -21,6 +21,8 @@ export interface Context {
   readonly patienceMs: number;
   /** A host's name for people. */
   readonly nameOf: (host: string) => string;
+  /** Name of the container behind an endpoint of this host, if known. */
+  readonly containerOf: (endpointId: string) => string | undefined;
   /** Hears what went wrong where no caller waits. */
   readonly report: (error: IpamError) => void;
 }

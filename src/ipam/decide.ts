@@ -1,6 +1,7 @@
 import {
   type Family,
   type Prefix,
+  bitsOf,
   parsePrefix,
   prefixLengthOf,
   prefixesOverlap,
@@ -155,9 +156,11 @@ function decideByNetwork(
     return join(pool, wish, situation);
   }
   if (ofNetwork.some(({ settled }) => settled)) {
+    const wayOut =
+      family === 4 ? 'add --ipv4=false --ipv6 (Docker 28 and later)' : 'leave --ipv6 out';
     throw invalid(
       'ipv6',
-      `weft network "${network}" has no IPv${family} pool: ${subnets(ofNetwork)}`,
+      `weft network "${network}" has no IPv${family} pool, but ${subnets(ofNetwork)}; ${wayOut} to join it`,
     );
   }
   return undefined;
@@ -228,6 +231,13 @@ const SPECIAL = (
 function checkShape(prefix: Prefix, range: Prefix | undefined): void {
   if (prefixLengthOf(prefix) < 8) {
     throw invalid('subnet', `--subnet ${prefix} is too large; /8 is the largest`);
+  }
+  const smallest = bitsOf[rangeOf(prefix).family] - 2;
+  if (prefixLengthOf(prefix) > smallest) {
+    throw invalid(
+      'subnet',
+      `--subnet ${prefix} is too small for a gateway and containers; give one from /8 to /${smallest}`,
+    );
   }
   const found = SPECIAL.find(({ special }) => prefixesOverlap(special, prefix));
   if (found) {

@@ -44,6 +44,8 @@ export interface IpamOptions {
   readonly assertMayGive?: (signal: AbortSignal) => Promise<void>;
   /** A host's name for people, from its id. */
   readonly nameOf?: (host: string) => string;
+  /** Name of the container behind an endpoint of this host, if known. */
+  readonly containerOf?: (endpointId: string) => string | undefined;
   /** Hears what went wrong where no caller waits. */
   readonly report?: (error: IpamError) => void;
   readonly now?: () => number;
@@ -108,6 +110,7 @@ export class Ipam implements IpamDriver, AsyncDisposable {
       restMs: options.restMs ?? 60_000,
       patienceMs: options.patienceMs ?? 8000,
       nameOf: options.nameOf ?? ((id) => id),
+      containerOf: options.containerOf ?? (() => undefined),
       report: options.report ?? (() => undefined),
     };
     this.#poolStore = new Pools(this.#context, this.#poolsOptions);

@@ -16,7 +16,7 @@ export function assertUsable({ layout, local }: Share, address: Address): void {
 
 /** Throws ADDRESS_TAKEN when the network itself or an endpoint on this host has the address. */
 export function assertNotInUse(
-  { attached }: Share,
+  { attached, context }: Share,
   { gateway, aux }: Pool,
   address: Address,
 ): void {
@@ -24,7 +24,10 @@ export function assertNotInUse(
   if (address === gateway) throw taken(address, 'gateway', "it is the network's gateway");
   if (aux.includes(address)) throw taken(address, 'aux', 'it is an aux address of the network');
   if (endpoint === undefined) return;
-  throw taken(address, endpoint, `endpoint ${endpoint.slice(0, 12)} on this host has it`);
+  const container = context.containerOf(endpoint);
+  const who =
+    container === undefined ? `endpoint ${endpoint.slice(0, 12)}` : `container "${container}"`;
+  throw taken(address, endpoint, `${who} on this host (${context.nameOf(context.host)}) has it`);
 }
 
 /** Takes this very address for this host, resting or not; or returns the host in whose reserve it is. Throws ADDRESS_TAKEN. */

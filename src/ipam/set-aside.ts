@@ -40,13 +40,21 @@ export async function setAside(
       if (known !== undefined) return { pool, result: known };
       const free = freeIn(draft, layout.members(layout.baseOf(place)), Infinity);
       const chosen = address ?? free.find((one) => !pool.aux.includes(one));
-      if (chosen === undefined || chosen === pool.gateway) throw taken(chosen ?? place, 'gateway');
+      if (chosen === undefined)
+        throw taken(place, 'containers', 'containers have it and every one next to it');
+      if (chosen === pool.gateway) throw taken(chosen, 'gateway', "it is the network's gateway");
       const holder = draft.taken.get(chosen)?.host;
       const leftOver =
         holder === context.host && !share.attached.has(chosen) && !local.held.has(chosen);
-      if (holder !== undefined && !leftOver) throw taken(chosen, context.nameOf(holder));
+      if (holder !== undefined && !leftOver) {
+        throw taken(chosen, holder, `a container on ${context.nameOf(holder)} has it`);
+      }
       if (draft.reserve.has(chosen) && draft.owner !== context.host) {
-        throw taken(chosen, `${context.nameOf(draft.owner ?? '')} (in reserve)`);
+        throw taken(
+          chosen,
+          draft.owner ?? '',
+          `it is in the reserve of ${context.nameOf(draft.owner ?? '')}`,
+        );
       }
       draft.taken.delete(chosen);
       draft.reserve.delete(chosen);
@@ -62,9 +70,9 @@ export async function setAside(
   return result;
 }
 
-function taken(address: Address, by: string): IpamError {
+function taken(address: Address, by: string, why: string): IpamError {
   return new IpamError(
     { code: 'ADDRESS_TAKEN', address, by },
-    `${address} can't be set aside as a gateway or aux address: ${by} has it; choose another`,
+    `${address} can't be set aside as a gateway or aux address: ${why}; choose another`,
   );
 }

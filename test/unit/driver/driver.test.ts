@@ -101,6 +101,19 @@ const refusals: readonly (readonly [string, Partial<CreateNetworkRequest>, RegEx
     },
     /docker network create -d weft --ipam-driver weft NAME/,
   ],
+  [
+    'one aux address twice',
+    {
+      pools: [
+        {
+          addressSpace: ADDRESS_SPACE,
+          prefix: parsePrefix('10.1.0.0/24'),
+          auxAddresses: ['10.1.0.9/24', '10.1.0.9/24'].map(parseAddressWithLength),
+        },
+      ],
+    },
+    /--aux-address 10\.1\.0\.9 is given twice/,
+  ],
   ['no pool at all', { pools: [] }, /--ipam-driver weft/],
   ['an unknown option', { options: { mtuu: '1400' } }, /weft has no option "mtuu"/],
   [
@@ -147,6 +160,19 @@ test('driver > a network that exists elsewhere with other settings is refused wi
     /pools there: 10\.1\.0\.0\/24, here: 10\.1\.7\.0\/24; internal there: false, here: true/,
   );
   t.is(b.datapath.networks.size, 0);
+});
+
+test('driver > a network with IPv6 that is joined without it says what to add', async (t) => {
+  const shared = EmbeddedStore.memory();
+  await using a = await driverHost(shared, 'h1');
+  await using b = await driverHost(shared, 'h2');
+  const both = network(DOCKER_A);
+  const v6 = { ...both.pools[0]!, prefix: parsePrefix('fd00:1::/64') };
+  await a.driver.createNetwork({ ...both, ipv6: true, pools: [...both.pools, v6] }, context);
+  await t.throwsAsync(b.driver.createNetwork(network(DOCKER_B), context), {
+    code: 'NETWORK_MISMATCH',
+    message: /; add --ipv6, create it on this host/,
+  });
 });
 
 test('driver > the same network twice on one host is refused, and the first one stays', async (t) => {

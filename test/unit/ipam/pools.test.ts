@@ -262,6 +262,10 @@ const refused: readonly {
   },
   { title: 'a range alone', wish: { range: '10.2.0.0/25' }, message: /needs a --subnet/ },
   { title: 'half of the internet', wish: { subnet: '0.0.0.0/1' }, message: /too large/ },
+  { title: 'an IPv4 /31', wish: { subnet: '10.1.0.0/31' }, message: /from \/8 to \/30$/ },
+  { title: 'an IPv4 /32', wish: { subnet: '10.1.0.9/32' }, message: /from \/8 to \/30$/ },
+  { title: 'an IPv6 /127', wish: { subnet: 'fd00::/127' }, message: /from \/8 to \/126$/ },
+  { title: 'an IPv6 /128', wish: { subnet: 'fd00::1/128' }, message: /from \/8 to \/126$/ },
 ];
 for (const { title, wish, message } of refused) {
   test(`pools > refuses ${title}`, async (t) => {
@@ -279,7 +283,7 @@ test('pools > a network that exists takes no other prefixes, families or ranges'
   await a.network({ network: 'web', subnet: '10.203.0.0/24', range: '10.203.0.128/25' });
   const joins = [
     [{ network: 'web', subnet: '10.204.0.0/24' }, /exists with --subnet 10\.203\.0\.0\/24/],
-    [{ network: 'web', ipv6: true }, /has no IPv6 pool/],
+    [{ network: 'web', ipv6: true }, /has no IPv6 pool, .*leave --ipv6 out/],
     [{ network: 'web', subnet: '10.203.0.0/24', range: '10.203.0.0/25' }, /has the range/],
   ] as const;
   for (const [wish, message] of joins) {
@@ -288,6 +292,17 @@ test('pools > a network that exists takes no other prefixes, families or ranges'
   const { poolId } = await b.pool({ network: 'web', range: '10.203.0.128/25' });
   t.is(await b.gateway(poolId), '10.203.0.1');
   t.is(await b.address(poolId), '10.203.0.132', 'from a block of its own within the range');
+});
+
+test('pools > a network of IPv6 alone is joined with --ipv6, and says so', async (t) => {
+  await using shared = EmbeddedStore.memory();
+  await using a = await IpamHost.open(shared, 'host-a');
+  await using b = await IpamHost.open(shared, 'host-b');
+  await a.network({ network: 'web', subnet: 'fd00:1::/64' });
+  await t.throwsAsync(b.pool({ network: 'web' }), {
+    code: 'INVALID_OPTION',
+    message: /has no IPv4 pool, but --subnet fd00:1::\/64; add --ipv4=false --ipv6/,
+  });
 });
 
 test('pools > a network with several pools is joined by naming each', async (t) => {
