@@ -11,6 +11,8 @@ export interface BenchContext {
   /** How often each subject is measured. */
   readonly runs: number;
   readonly engine: EngineRelease;
+  /** False for a metric that nobody asked for: a bench of many leaves it out. */
+  readonly wants: (metric: string) => boolean;
   /** Tells people how far it is. */
   readonly progress: (text: string) => void;
 }

@@ -19,6 +19,7 @@ const usage = `usage: npm run bench -- NAME [options]
 
   --runs N           how often each subject is measured
   --full             every combination, not only the ones that the project makes promises about
+  --only TEXT        only metrics whose name contains this, where a bench has many; may be given more than once
   --smoke            as little as shows that it works; the figures mean nothing
   --engine RELEASE   ${engineReleases.join(', ')} (28.5)
   --json             end with one line of JSON that holds the results
@@ -38,6 +39,7 @@ async function main(): Promise<number> {
     options: {
       runs: { type: 'string' },
       full: { type: 'boolean', default: false },
+      only: { type: 'string', multiple: true, default: [] },
       smoke: { type: 'boolean', default: false },
       engine: { type: 'string', default: '28.5' },
       json: { type: 'boolean', default: false },
@@ -61,6 +63,8 @@ async function main(): Promise<number> {
     scope: values.smoke ? 'smoke' : values.full ? 'full' : 'headline',
     runs: values.smoke && values.runs === undefined ? 1 : runs,
     engine,
+    wants: (metric) =>
+      values.only.length === 0 || values.only.some((text) => metric.includes(text)),
     progress: (text) => console.error(`  ${text}`),
   };
   console.log(await header(bench.name, context.runs));

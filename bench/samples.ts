@@ -46,10 +46,14 @@ export async function alternate<S>(
   measure: (subject: S, run: number) => void | Promise<void>,
 ): Promise<void> {
   for (let run = 0; run < runs; run += 1) {
-    for (let place = 0; place < subjects.length; place += 1) {
-      await measure(subjects[(run + place) % subjects.length]!, run);
-    }
+    for (const subject of rotated(subjects, run)) await measure(subject, run);
   }
+}
+
+/** The same, beginning with the one at `by`, or wherever that is after going round. */
+export function rotated<T>(list: readonly T[], by: number): T[] {
+  const start = by % list.length;
+  return [...list.slice(start), ...list.slice(0, start)];
 }
 
 /** To six digits: more is noise, and makes files of figures hard to compare. */

@@ -69,6 +69,7 @@ const testTools: typeof tools = [
 const benchTools: typeof tools = [
   ['iperf3', 'iperf3'],
   ['sockperf', 'sockperf'],
+  ['perf', 'linux-perf'],
 ];
 
 /** The path of a consul binary: CONSUL_BIN, or Debian 11's 1.8.7 out of the cache, fetched when missing. */

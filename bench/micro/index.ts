@@ -17,14 +17,14 @@ export const micro: Bench = {
   run,
 };
 
-async function run({ scope, runs }: BenchContext): Promise<Result[]> {
+async function run({ scope, runs, wants }: BenchContext): Promise<Result[]> {
   const isSmoke = scope === 'smoke';
   const forMs = isSmoke ? smokeMs : runMs;
   const cases = [
     ...codecCases(),
     ...(await allocatorCases(isSmoke ? 100 : 10_000)),
     ...plannerCases(isSmoke ? [10] : [10, 1000, 10_000]),
-  ];
+  ].filter(({ name }) => wants(name));
   const prepared: { readonly it: (typeof cases)[number]; readonly count: number }[] = [];
   for (const it of cases) prepared.push({ it, count: await calibrate(it, forMs) });
   const samples = new Samples();
