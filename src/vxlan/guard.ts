@@ -1,11 +1,16 @@
 /**
- * Who may send to our VXLAN port: VTEPs of our hosts, and on those only the host itself. One table in the host's namespace,
- * which we alone own.
+ * Our tunnels in the host's firewall. One table in the host's namespace, which we alone own.
+ *
+ * Who may send to our VXLAN port: VTEPs of our hosts, and on those only the host itself.
  *
  * What comes in is judged by its sender, for our own VNIs only, as others may use the port too (Docker's overlay does). That
  * would trust containers, whom Docker lets out under their host's address: so nothing that is forwarded reaches another
- * host's port, whatever its VNI; tunnels are never forwarded, they begin here. The table only drops: what it lets pass still
- * meets the host's own firewall.
+ * host's port, whatever its VNI; tunnels are never forwarded, they begin here. What it lets pass still meets the host's own
+ * firewall.
+ *
+ * Between our hosts the tunnel is not tracked: the source port is a hash of what is inside, so the two directions are two
+ * connections to the kernel, neither ever answered. Tracking them tells a firewall nothing, costs more than all rules here
+ * together, and lets containers fill the host's table with one entry for each of their connections.
  */
 import { type Address, type Vni, familyOf } from '../net/index.js';
 import { type Connection, type Monitor, NETLINK, nft } from '../netlink/index.js';
@@ -16,13 +21,15 @@ export const GUARD_TABLE = { family: 'inet', name: 'weft' } as const satisfies n
 
 /** With mangle: after defragmentation, so that a fragment without ports can't slip by, and before usual filters. */
 const PRIORITY = -150;
+/** Raw: before connection tracking, which Docker's own rules switch on. */
+const UNTRACKED = -300;
 
 export function guardTable(
   port: number,
   vteps: readonly Address[],
   vnis: readonly Vni[],
 ): nft.TableSpec {
-  const { rule, udp, ip, ip6, vxlan, accept, drop, counter } = nft;
+  const { rule, udp, ip, ip6, vxlan, accept, drop, counter, notrack } = nft;
   const isOurPort = udp.dport.is(port);
   const keys = (values: readonly Address[]) => values.map((value) => ({ key: [value] }));
   return {
@@ -32,6 +39,22 @@ export function guardTable(
       { name: 'vtep6', type: ['ipv6_addr'], elements: keys(ofFamily(vteps, 6)) },
     ],
     chains: [
+      {
+        name: 'untracked-from-hosts',
+        base: { type: 'filter', hook: 'prerouting', priority: UNTRACKED, policy: 'accept' },
+        rules: [
+          rule(undefined, isOurPort, ip.saddr.in('vtep4'), notrack),
+          rule(undefined, isOurPort, ip6.saddr.in('vtep6'), notrack),
+        ],
+      },
+      {
+        name: 'untracked-to-hosts',
+        base: { type: 'filter', hook: 'output', priority: UNTRACKED, policy: 'accept' },
+        rules: [
+          rule(undefined, isOurPort, ip.daddr.in('vtep4'), notrack),
+          rule(undefined, isOurPort, ip6.daddr.in('vtep6'), notrack),
+        ],
+      },
       {
         name: 'from-underlay',
         base: { type: 'filter', hook: 'input', priority: PRIORITY, policy: 'accept' },

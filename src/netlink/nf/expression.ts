@@ -61,6 +61,7 @@ export const expression = nested(
         flags: [5, be32],
       }),
       immediate: kind('NFTA_IMMEDIATE', { dreg: [1, be32], data: [2, data] }),
+      notrack: kind('NFTA_NOTRACK', {}),
       counter: kind('NFTA_COUNTER', { octets: [1, be64], packets: [2, be64] }),
       limit: kind('NFTA_LIMIT', {
         rate: [1, be64],

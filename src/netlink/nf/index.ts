@@ -54,6 +54,7 @@ export {
   jump,
   limit,
   log,
+  notrack,
   reject,
   returnToCaller,
 } from './statement.js';

@@ -38,6 +38,9 @@ export const goto = (chain: string): Statement => verdict(VERDICT.goto, chain);
 /** Counts packets and octets that got this far in the rule. */
 export const counter = action({ kind: 'counter', data: {} });
 
+/** Connection tracking passes the packet over; in chains that come before it (priority below -200). */
+export const notrack = action({ kind: 'notrack' });
+
 const unitsSec = { second: 1n, minute: 60n, hour: 3600n, day: 86_400n } as const;
 
 /** Matches at most this many packets a unit of time. */

@@ -257,6 +257,28 @@ const words: NftCase = {
   },
 };
 
+/** A tunnel that connection tracking need not know. */
+const untracked: NftCase = {
+  name: 'untracked',
+  text: `table inet weft {
+  chain output {
+    type filter hook output priority -300; policy accept;
+    udp dport 4789 notrack
+  }
+}`,
+  spec: {
+    family: 'inet',
+    name: 'weft',
+    chains: [
+      {
+        name: 'output',
+        base: { type: 'filter', hook: 'output', priority: -300 },
+        rules: [rule(undefined, udp.dport.is(4789), nft.notrack)],
+      },
+    ],
+  },
+};
+
 /** Docker's resolver, taken over before Docker's own rule. */
 const resolver: NftCase = {
   name: 'resolver',
@@ -286,4 +308,4 @@ const resolver: NftCase = {
   },
 };
 
-export const cases: readonly NftCase[] = [vteps, ports, ingress, words, resolver];
+export const cases: readonly NftCase[] = [vteps, ports, ingress, words, untracked, resolver];
