@@ -51,7 +51,8 @@ async function measureUnderlay(
     const at = `${cores} ipv${family} mtu-${mtu}`;
     const able = paths.filter(({ server }) => server.addresses[family] !== undefined);
     for (let round = 0; round < context.runs; round += 1) {
-      for (const probe of probes.filter(({ name }) => context.wants(`${name} ${at}`))) {
+      for (const probe of probes) {
+        if (!context.wants(`${probe.name} ${at}`)) continue;
         context.progress(`run ${round + 1} of ${context.runs}: ${probe.name} ${at}`);
         for (const path of rotated(able, round)) {
           const value = await probe.measure({ path, family, clientCore, seconds });
@@ -64,8 +65,7 @@ async function measureUnderlay(
 
 function conditions({ scope }: BenchContext): Condition[] {
   const headline: Condition = { cores: 'one-core', family: 4 };
-  if (scope === 'headline') return [headline];
-  if (scope === 'smoke') return [headline, { cores: 'two-cores', family: 6 }];
+  if (scope !== 'full') return [headline];
   return [
     headline,
     { cores: 'one-core', family: 6 },

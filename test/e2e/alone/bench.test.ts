@@ -5,7 +5,7 @@ import type { Result } from '../../../bench/bench.js';
 import { benches } from '../../../bench/catalogue.js';
 import { projectDirectory, run, type RunResult } from '../../../lab/index.js';
 
-const smokeMs = 150_000;
+const smokeMs = 240_000;
 
 async function bench(...args: readonly string[]): Promise<RunResult> {
   const main = join(projectDirectory, 'dist/bench/main.js');
