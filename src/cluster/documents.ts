@@ -113,6 +113,8 @@ export interface EndpointRecord {
   readonly id: string;
   readonly mac: Mac;
   readonly addresses: readonly AddressWithLength[];
+  /** Its container's name, when it is known. */
+  readonly name?: string;
 }
 
 /** One host's endpoints on one network; that it exists, even empty, means that the host has the network. */
@@ -203,6 +205,7 @@ export const parseEndpoints: Parser<EndpointsDocument> = parser(
         id: Type.String({ pattern: '^[0-9a-f]{1,64}$' }),
         mac: label,
         addresses: Type.Array(label, { maxItems: 8 }),
+        name: Type.Optional(label),
       }),
       { maxItems: MAX_ENDPOINTS },
     ),
@@ -210,7 +213,7 @@ export const parseEndpoints: Parser<EndpointsDocument> = parser(
   ({ v: _, ...raw }) => ({
     ...raw,
     endpoints: raw.endpoints.map((endpoint) => ({
-      id: endpoint.id,
+      ...endpoint,
       mac: parseUnicastMac(endpoint.mac),
       addresses: endpoint.addresses.map(parseAddressWithLength),
     })),

@@ -18,6 +18,8 @@ export interface RemoteEndpoint {
   readonly hostName: string;
   readonly mac: Mac;
   readonly addresses: readonly AddressWithLength[];
+  /** Its container's name, when it is known. */
+  readonly name?: string;
   readonly vtep: Address;
 }
 

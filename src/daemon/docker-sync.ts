@@ -24,6 +24,8 @@ export interface DockerSyncDeps {
   readonly onEndpointGone: (endpoint: EndpointBinding) => Promise<void>;
   /** Docker's name of a network, told on each comparison. */
   readonly onNetworkNamed: (binding: NetworkBinding, name: string) => Promise<void>;
+  /** The container behind an endpoint has a name that was not known. */
+  readonly onEndpointNamed: (endpoint: EndpointBinding, name: string) => Promise<void>;
   /** After each whole comparison: the bindings hold what Docker has, and what is too young to judge. */
   readonly onCompared: () => Promise<void>;
   /** At each turn: undefined when the engine answers, else why not. */
@@ -137,14 +139,16 @@ export class DockerSync implements AsyncDisposable {
     detail: DockerNetworkDetail,
     names: Map<string, string>,
   ): Promise<void> {
-    const { bindings, onNetworkNamed, onEndpointGone } = this.#deps;
+    const { bindings, onNetworkNamed, onEndpointNamed, onEndpointGone } = this.#deps;
     this.#missingSince.delete(binding.dockerId);
     await onNetworkNamed(binding, detail.name);
     const live = new Map(detail.endpoints.map((e) => [e.endpointId, e.containerName]));
     for (const [id, name] of live) names.set(id, name);
     for (const endpoint of bindings.endpoints(binding.dockerId)) {
-      if (live.has(endpoint.id)) this.#missingSince.delete(endpoint.id);
-      else if (this.#goneFor(endpoint.id)) await onEndpointGone(endpoint);
+      const name = live.get(endpoint.id);
+      if (name !== undefined) this.#missingSince.delete(endpoint.id);
+      if (name && name !== endpoint.name) await onEndpointNamed(endpoint, name);
+      if (name === undefined && this.#goneFor(endpoint.id)) await onEndpointGone(endpoint);
     }
   }
 

@@ -11,7 +11,7 @@ const CALL_MS = 10_000;
 
 type Callbacks = Pick<
   DockerSyncDeps,
-  'onNetworkGone' | 'onEndpointGone' | 'onNetworkNamed' | 'onCompared'
+  'onNetworkGone' | 'onEndpointGone' | 'onEndpointNamed' | 'onNetworkNamed' | 'onCompared'
 >;
 
 export interface ReclaimerDeps {
@@ -34,6 +34,7 @@ export class Reclaimer {
     return {
       onNetworkGone: async (binding) => this.#networkGone(binding),
       onEndpointGone: async (endpoint) => this.#endpointGone(endpoint),
+      onEndpointNamed: async (endpoint, name) => this.#deps.driver.nameEndpoint(endpoint, name),
       onNetworkNamed: async ({ dockerId }, name) => this.#deps.driver.nameNetwork(dockerId, name),
       onCompared: async () => this.#reclaimAddresses(),
     };

@@ -194,10 +194,11 @@ export class DaemonSource implements Source {
 }
 
 function remoteEndpoints({ network, host, endpoints }: EndpointsDocument): Endpoint[] {
-  return endpoints.map(({ id, mac, addresses }) => ({
+  return endpoints.map(({ id, mac, addresses, name }) => ({
     id,
     network,
     host,
+    ...(name ? { name } : {}),
     mac,
     addresses: addresses.map(formatAddressWithLength),
     local: false,

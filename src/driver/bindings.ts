@@ -39,6 +39,8 @@ const EndpointBindingSchema = Type.Object({
       poolId: Type.String(),
     }),
   ),
+  /** Its container's name, once Docker has told it. */
+  name: Type.Optional(Type.String()),
   /** Milliseconds since 1970; a young endpoint may not be in Docker's own list yet. */
   since: Type.Integer(),
 });

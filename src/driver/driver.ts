@@ -134,6 +134,17 @@ export class Driver implements NetworkDriver {
     });
   }
 
+  /** Docker's name of the container behind an endpoint. */
+  async nameEndpoint({ dockerId, id }: EndpointBinding, name: string): Promise<void> {
+    await this.#mutex.run(dockerId, async () => {
+      const endpoint = this.#bindings.endpoint(dockerId, id);
+      const network = this.#bindings.network(dockerId)?.network;
+      if (!endpoint || !network || endpoint.name === name) return;
+      await this.#bindings.addEndpoint({ ...endpoint, name });
+      this.#membership.publishLater(network.id);
+    });
+  }
+
   async createEndpoint(
     request: CreateEndpointRequest,
     { signal }: CallContext,

@@ -150,7 +150,9 @@ export class Membership implements AsyncDisposable {
       await this.#bindings.forgetLeft(networkId);
       return;
     }
-    const endpoints: EndpointRecord[] = this.#bindings.endpoints(binding.dockerId);
+    const endpoints: EndpointRecord[] = this.#bindings
+      .endpoints(binding.dockerId)
+      .map(({ id, mac, addresses, name }) => ({ id, mac, addresses, ...(name && { name }) }));
     await this.#networks.publish(binding.network, endpoints, {
       signal: this.#aborter.signal,
     });
@@ -159,8 +161,8 @@ export class Membership implements AsyncDisposable {
 
 /** Endpoints in an order of their own, to tell whether two lists say the same. */
 function contentOf(endpoints: readonly EndpointRecord[]): string {
-  const lines = endpoints.map(({ id, mac, addresses }) =>
-    [id, mac, ...addresses.map((a) => `${a.address}/${a.prefixLength}`)].join(' '),
+  const lines = endpoints.map(({ id, mac, addresses, name = '' }) =>
+    [id, mac, name, ...addresses.map((a) => `${a.address}/${a.prefixLength}`)].join(' '),
   );
   return lines.toSorted().join('\n');
 }

@@ -61,6 +61,7 @@ async function setUp() {
     bindings,
     onNetworkGone: async ({ dockerId }) => void heard.push(`network ${dockerId} gone`),
     onEndpointGone: async ({ id }) => void heard.push(`endpoint ${id} gone`),
+    onEndpointNamed: async ({ id }, name) => void heard.push(`${id} is ${name}`),
     onNetworkNamed: async (_, name) => {
       if (fault.name) throw new Error('this name can not be one');
       heard.push(`named ${name}`);
@@ -84,7 +85,7 @@ test('docker sync > what Docker has stays, and gets its names', async (t) => {
   const { engine, heard, time, sync } = await setUp();
   engine.details.set('net1', withEndpoint);
   for (time.now = 0; time.now < 200_000; time.now += 10_000) await sync.compare();
-  t.deepEqual([...new Set(heard)], ['named web']);
+  t.deepEqual([...new Set(heard)], ['named web', 'ep1 is api']);
   t.is(sync.containerName('ep1'), 'api');
 });
 

@@ -317,3 +317,16 @@ test('driver > a restart leaves a network that a crash in the middle of its crea
   await until(t, 'nothing in the store', async () => (await shared.list('networks/')).length === 0);
   t.deepEqual(after.bindings.left(), []);
 });
+
+test('driver > the name of a container reaches the other hosts', async (t) => {
+  const shared = EmbeddedStore.memory();
+  await using a = await driverHost(shared, 'h1');
+  await using b = await driverHost(shared, 'h2');
+  await a.driver.createNetwork(network(DOCKER_A), context);
+  await b.driver.createNetwork(network(DOCKER_B), context);
+  await a.driver.createEndpoint(endpoint(DOCKER_A, 5), context);
+  const [made] = a.bindings.endpoints(DOCKER_A);
+  await a.driver.nameEndpoint(made!, 'api');
+  const [id] = a.datapath.networks.keys();
+  await until(t, 'the name', () => b.remotes.get(id!)?.endpoints[0]?.name === 'api');
+});
