@@ -1,7 +1,6 @@
 import { readdir, symlink } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { exists } from './files.js';
 import { Machine, projectDirectory, type MachineState } from './machine.js';
 import type { Engine } from './packages.js';
 import { runOk, type RunOptions, type RunResult } from './run.js';
@@ -22,12 +21,13 @@ export class Host extends Machine {
     this.engine = new Service(this, {
       name: 'dockerd',
       argv: ['dockerd'],
-      isReady: async () => pings(this.path(dockerSocket)),
+      isReady: async () => answers(this.path(dockerSocket), 'GET', '/_ping'),
     });
     this.daemon = new Service(this, {
       name: 'weftd',
       argv: [process.execPath, weftMain, 'up', '--config', configPath],
-      isReady: async () => exists(this.path(pluginSocket)),
+      // Not that the socket is there: a daemon that was killed leaves it.
+      isReady: async () => answers(this.path(pluginSocket), 'POST', '/Plugin.Activate'),
     });
   }
 
@@ -86,10 +86,11 @@ export class Host extends Machine {
   }
 }
 
-/** True when an engine answers on its socket. */
-async function pings(socketPath: string): Promise<boolean> {
+/** True when somebody answers well on the socket. */
+async function answers(socketPath: string, method: string, path: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const asked = request({ socketPath, path: '/_ping', timeout: 2000, agent: false }, (reply) => {
+    const options = { socketPath, method, path, timeout: 2000, agent: false };
+    const asked = request(options, (reply) => {
       reply.resume();
       resolve(reply.statusCode === 200);
     });

@@ -81,6 +81,17 @@ test.serial('lab > an engine that was killed comes back and knows its containers
   t.pass();
 });
 
+test.serial(
+  'lab > a daemon that was killed is ready again when it answers, not before',
+  async (t) => {
+    const host = lab.host(0);
+    await host.daemon.kill();
+    t.is((await host.exec(['test', '-S', '/run/docker/plugins/weft.sock'])).code, 0, 'its socket');
+    await host.daemon.start();
+    t.regex(await host.weft('status'), /^daemon /m);
+  },
+);
+
 withConsul(
   'lab > a frozen Consul accepts and never answers; a killed one keeps its data',
   async (t) => {
