@@ -88,6 +88,12 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
         if (standing.refusal) return; // said in the status already
         log.warn({ network, err }, 'membership not written; will be retried');
       },
+      onLost: (network) => {
+        const text = 'the store has lost what this host wrote of a network; it is written again';
+        events.add({ code: 'NETWORK_LOST_IN_STORE', level: 'warn', network, text });
+        ipam.doubt();
+        sync.look();
+      },
     }),
   );
   const driver = new Driver({

@@ -78,6 +78,11 @@ export class DockerSync implements AsyncDisposable {
     return this.#names.get(endpointId);
   }
 
+  /** Compares soon, as after an event. */
+  look(): void {
+    this.#wake.abort();
+  }
+
   get isReachable(): boolean {
     return this.#reachable === true;
   }

@@ -22,6 +22,8 @@ export interface MembershipDeps {
   readonly view: ClusterView;
   readonly bindings: Bindings;
   readonly onError: (networkId: string, error: unknown) => void;
+  /** The store has lost what this host wrote of a network, and is told again. */
+  readonly onLost?: (networkId: string) => void;
 }
 
 /**
@@ -34,11 +36,13 @@ export class Membership implements AsyncDisposable {
   readonly #view: ClusterView;
   readonly #bindings: Bindings;
   readonly #publisher: Publisher;
+  readonly #onLost: (networkId: string) => void;
   readonly #aborter = new AbortController();
   readonly #doubts = new Map<string, NodeJS.Timeout>();
   #forgotten: Promise<void> = Promise.resolve();
 
-  constructor({ networks, view, bindings, onError }: MembershipDeps) {
+  constructor({ networks, view, bindings, onError, onLost }: MembershipDeps) {
+    this.#onLost = onLost ?? (() => undefined);
     this.#networks = networks;
     this.#view = view;
     this.#bindings = bindings;
@@ -111,7 +115,9 @@ export class Membership implements AsyncDisposable {
     if (this.#doubts.has(networkId) || this.#aborter.signal.aborted) return;
     const look = (): void => {
       this.#doubts.delete(networkId);
-      if (this.#isLost(networkId)) this.publishLater(networkId);
+      if (!this.#isLost(networkId)) return;
+      this.publishLater(networkId);
+      this.#onLost(networkId);
     };
     this.#doubts.set(networkId, setTimeout(look, DOUBT_MS));
   }

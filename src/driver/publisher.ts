@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Backoff } from '../util/index.js';
 
 /** Retries are quick at first, for a leader election, then calm. */
-const RETRY = { minMs: 100, maxMs: 10_000 };
+const RETRY = { minMs: 100, maxMs: 2_000 };
 
 interface Task {
   /** Calls to publish since the task was made. */

@@ -6,6 +6,7 @@
  * Does not: speak Docker's JSON (plugin-api), know which endpoints live (the driver says so), or touch the kernel.
  */
 export { IpamError, type IpamDetail } from './errors.js';
-export { Ipam, type IpamOptions, type PoolDescription, type ReclaimReport } from './ipam.js';
+export { Ipam, type IpamOptions, type PoolDescription } from './ipam.js';
+export { type ReclaimReport } from './reclaim.js';
 export type { ReclaimOptions, Reclaimed } from './reclaim.js';
 export type { Occupied } from './prefixes.js';

@@ -18,7 +18,7 @@ import { HostPool } from './host-pool.js';
 import { LocalPool } from './local-pool.js';
 import { type Grant, type Here, Pools, type PoolsOptions } from './pools.js';
 import type { Occupied } from './prefixes.js';
-import { type ReclaimOptions, type Reclaimed, reclaimAddresses } from './reclaim.js';
+import { type ReclaimOptions, type ReclaimReport, reclaimAddresses } from './reclaim.js';
 import { answerWanted } from './wanted.js';
 
 export interface IpamOptions {
@@ -60,11 +60,6 @@ export interface PoolDescription {
   /** From `--ipam-opt weft.network=NAME`. */
   readonly network?: string;
   readonly gateway?: Address;
-}
-
-export interface ReclaimReport extends Reclaimed {
-  /** Pools that this host had, and none of Docker's networks here. */
-  readonly pools: readonly Prefix[];
 }
 
 /** How long after RequestPool an explicit address can be an aux address: CreateNetwork follows within seconds. */
@@ -242,6 +237,11 @@ export class Ipam implements IpamDriver, AsyncDisposable {
     } catch (error) {
       throw isOutage(error) ? unavailable('compare addresses with the store', error) : error;
     }
+  }
+
+  /** The store may have lost what this host wrote: the next {@link reclaim} reads everything to compare. */
+  doubt(): void {
+    this.#comparedAt = -Infinity;
   }
 
   /** Frees everything of a host that will not come back, or only as a new one. */

@@ -1,4 +1,4 @@
-import type { Address } from '../net/index.js';
+import type { Address, Prefix } from '../net/index.js';
 import { type Block, free, giveUp, take } from './blocks.js';
 import type { HostPool } from './host-pool.js';
 
@@ -15,6 +15,11 @@ export interface Reclaimed {
   readonly adopted: readonly Address[];
   /** In use here, and given to somebody else by the store: their containers should be restarted. */
   readonly conflicts: readonly Address[];
+}
+
+export interface ReclaimReport extends Reclaimed {
+  /** Pools that this host had, and none of Docker's networks here. */
+  readonly pools: readonly Prefix[];
 }
 
 const NOTHING: Reclaimed = { freed: [], adopted: [], conflicts: [] };

@@ -20,7 +20,7 @@ export class Worker implements AsyncDisposable {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    this.#backoff = new Backoff({ minMs: 50, maxMs: 5000, random: options.random });
+    this.#backoff = new Backoff({ minMs: 50, maxMs: 2000, random: options.random });
   }
 
   /** True when the last step failed: what is asked for now will take a while. */

@@ -7,13 +7,15 @@ import type { Entry, Snapshot, WatchOptions } from './store.js';
 
 /** Consul's own default and half its maximum: a quiet watch costs a request in five minutes. */
 const WAIT_MS = 300_000;
+/** The shortest wait of a query, as a share of the longest: hosts that began together do not ask together. */
+const EARLY = 0.9;
 /** The rate of a busy prefix: so many wake-ups at once, then one per interval. */
 const BURST = 4;
 const INTERVAL_MS = 25;
 /** Lengthens the interval with the reply, so that a big busy prefix takes a fifth of a core and no more. */
 const INTERVAL_MS_PER_CHARACTER = 100e-6;
-/** While Consul is away: soon enough to be back within seconds, seldom enough to cost nothing. */
-const RETRY = { minMs: 100, maxMs: 5_000 };
+/** While Consul is away: soon enough that all hosts agree within seconds of its return, seldom enough to cost nothing. */
+const RETRY = { minMs: 100, maxMs: 2_000 };
 
 /**
  * A consumer that kept us longer than this gets a full read next: had Consul lost its state meanwhile, it would hold a query
@@ -33,7 +35,8 @@ export interface WatchSource {
  *
  * A full and consistent read comes first, after every failure, and after an index that went back; blocking queries follow it.
  * A query that waits hears nothing of a server that hangs or was cut off from the others, so it is given up for a full read
- * when some other call finds Consul away. Keys are compared one by one: a reply without a change wakes nobody.
+ * when some other call finds Consul away. One that ends before its time with nothing new says that a backup was restored: Consul
+ * then answers with what was, and would wait for an index that may be far off. Keys are compared one by one: a reply without a change wakes nobody.
  */
 export class PrefixWatch {
   readonly #source: WatchSource;
@@ -78,10 +81,16 @@ export class PrefixWatch {
     const { signal } = this.#options;
     const waitedOn = this.#index;
     this.#index = 0;
+    const begin = performance.now();
     try {
       const listing = waitedOn > 0 ? await this.#wait(waitedOn) : await this.#listAll();
       if (!listing) return undefined;
       this.#tell(true);
+      const isEarly = performance.now() - begin < this.#waitMs * EARLY;
+      if (waitedOn === listing.index && isEarly) {
+        await pause(this.#retry.nextMs(), signal);
+        return undefined;
+      }
       this.#index = nextIndex(waitedOn, listing.index);
       // Only what waited proves that it works again: a server that answers and then cuts must not be asked in a tight loop.
       if (waitedOn > 0 && this.#index > 0) this.#retry.reset();
@@ -111,7 +120,7 @@ export class PrefixWatch {
       if (performance.now() - begin > TRUSTED_MS) giveUp();
     });
     try {
-      const waitMs = this.#waitMs * (0.9 + Math.random() * 0.1);
+      const waitMs = this.#waitMs * (EARLY + Math.random() * (1 - EARLY));
       return await this.#source.list(this.#prefix, {
         signal: query.signal,
         after: { index, waitMs },

@@ -8,7 +8,7 @@ import {
   imageName,
   projectDirectory,
 } from '../../lab/index.js';
-import { messageOf } from '../../src/util/index.js';
+import { KeyedMutex, messageOf } from '../../src/util/index.js';
 import { createArgs } from '../helpers/weft-lab.js';
 import * as damage from './damage.js';
 import type { Action, HostFault, Plan, Step, StoreFault } from './plan.js';
@@ -39,6 +39,8 @@ export class Stage {
   readonly #users: Promise<void>[];
   readonly #running = new Set<Promise<void>>();
   readonly #began = performance.now();
+  /** What one fault takes down it also brings back, before another one comes for it. */
+  readonly #services = new KeyedMutex();
 
   constructor(lab: Lab, tell: (line: string) => void) {
     this.#lab = lab;
@@ -106,8 +108,18 @@ export class Stage {
     this.faults += 1;
     this.#say(`FAULT ${describe(step)}`);
     if ('server' in step) await this.#storeFault(step, this.#lab.consul[step.server]!);
-    else await this.#hostFault(step, this.#lab.host(step.host));
+    else await this.#alone(step, async () => this.#hostFault(step, this.#lab.host(step.host)));
     this.#say(`over: ${describe(step)}`);
+  }
+
+  async #alone(fault: HostFault & { readonly host: number }, work: () => Promise<void>) {
+    const daemon = `daemon ${fault.host}`;
+    const engine = `engine ${fault.host}`;
+    if (fault.do === 'lose host') {
+      await this.#services.run(daemon, async () => this.#services.run(engine, work));
+    } else if (fault.do.endsWith('daemon')) await this.#services.run(daemon, work);
+    else if (fault.do.endsWith('engine')) await this.#services.run(engine, work);
+    else await work();
   }
 
   async #hostFault(fault: HostFault, host: Host): Promise<void> {

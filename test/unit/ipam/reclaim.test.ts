@@ -87,6 +87,22 @@ test('reclaim > finds pools that only the store remembers', async (t) => {
   );
 });
 
+test('reclaim > a store restored from a backup is told again what is live, once in doubt', async (t) => {
+  await using shared = EmbeddedStore.memory();
+  await using a = await IpamHost.open(shared, 'a');
+  const onA = await a.network({ network: 'web', subnet: '10.203.0.0/24' });
+  const first = await a.address(onA);
+  const [backup] = await shared.list('blocks/');
+  const live = await a.address(onA);
+  await a.reclaim({ '10.203.0.0/24': [first, live] }, MINUTE);
+  await shared.transact([{ op: 'set', key: backup!.key, value: backup!.value }]);
+  t.deepEqual((await a.reclaim({ '10.203.0.0/24': [first, live] }, MINUTE)).adopted, []);
+  a.ipam.doubt();
+  t.deepEqual((await a.reclaim({ '10.203.0.0/24': [first, live] }, MINUTE)).adopted, [
+    live as never,
+  ]);
+});
+
 test('reclaim > W2: space of hosts that are replaced comes back to the last address', async (t) => {
   await using shared = EmbeddedStore.memory();
   await using keeper = await IpamHost.open(shared, 'keeper');
