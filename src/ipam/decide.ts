@@ -9,7 +9,7 @@ import {
   rangesOverlap,
 } from '../net/index.js';
 import type { RequestPoolRequest } from '../plugin-api/index.js';
-import { type Pool, isNetworkName, poolIdOf, prefixWithin } from './documents.js';
+import { type Pool, type PoolHost, isNetworkName, poolIdOf, prefixWithin } from './documents.js';
 import { IpamError } from './errors.js';
 import { Layout, blockSizeFor } from './layout.js';
 import { type Occupied, choosePrefix, obstacleOf } from './prefixes.js';
@@ -44,6 +44,21 @@ export interface OpenGrants {
   readonly count: number;
   /** Age of the youngest one. */
   readonly ageMs: number;
+}
+
+/** By pool id, of pools that no network was made of yet. */
+export function openGrants(
+  hosts: Iterable<readonly [id: string, host: PoolHost]>,
+  now: number,
+): Map<string, OpenGrants> {
+  const open = new Map<string, OpenGrants>();
+  for (const [id, { created, grants }] of hosts) {
+    if (created) continue;
+    const ages = Object.values(grants).map((since) => now - since);
+    const young = ages.filter((age) => age < OPEN_GRANT_MS);
+    if (young.length > 0) open.set(id, { count: young.length, ageMs: Math.min(...young) });
+  }
+  return open;
 }
 
 export interface Situation {

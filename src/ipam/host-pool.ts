@@ -9,7 +9,7 @@ import { Bound } from './bound.js';
 import { type Pool, keys } from './documents.js';
 import { IpamError } from './errors.js';
 import type { LocalPool } from './local-pool.js';
-import { assertNotInUse, assertUsable, inReserve, takeNamed } from './named.js';
+import { assertNotInUse, assertUsable, inReserve, othersReserves, takeNamed } from './named.js';
 import { alreadyAside, setAside } from './set-aside.js';
 import { Share } from './share.js';
 import { WaitingLine } from './waiting-line.js';
@@ -93,7 +93,7 @@ export class HostPool implements AsyncDisposable {
         if (!hasCode(error, 'POOL_FULL')) throw error;
         const handed = await this.#fromOthersReserve(silent, bound.signal);
         if (handed !== undefined) return handed;
-        if (this.#offers(silent).length === 0 || bound.signal.aborted) throw error;
+        if (othersReserves(this.share, silent).length === 0 || bound.signal.aborted) throw error;
       }
     }
   }
@@ -360,7 +360,7 @@ export class HostPool implements AsyncDisposable {
    */
   async #fromOthersReserve(silent: Set<string>, signal: AbortSignal): Promise<Address | undefined> {
     return this.#asking.run('', async () => {
-      const offers = this.#offers(silent);
+      const offers = othersReserves(this.share, silent);
       const offer = offers[Math.floor(this.#context.random() * offers.length)];
       if (!offer || signal.aborted) return undefined;
       try {
@@ -372,15 +372,6 @@ export class HostPool implements AsyncDisposable {
         return undefined;
       }
     });
-  }
-
-  #offers(silent: ReadonlySet<string>): { readonly owner: string; readonly address: Address }[] {
-    const offers = [];
-    for (const [, { owner, reserve }] of this.share.table.known()) {
-      if (owner === undefined || owner === this.#context.host || silent.has(owner)) continue;
-      for (const address of reserve) offers.push({ owner, address });
-    }
-    return offers;
   }
 
   #assertMember(): void {

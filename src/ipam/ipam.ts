@@ -11,7 +11,7 @@ import type { Store } from '../store/index.js';
 import { KeyedMutex } from '../util/index.js';
 import { type Context, unavailable, isOutage } from './attempts.js';
 import { unknownPool } from './block-table.js';
-import { OPEN_GRANT_MS, type OpenGrants, parseWish } from './decide.js';
+import { OPEN_GRANT_MS, type OpenGrants, openGrants, parseWish } from './decide.js';
 import { damagedDocument, isNetworkName, parseGrantedId, poolIdOf } from './documents.js';
 import { IpamError } from './errors.js';
 import { HostPool } from './host-pool.js';
@@ -386,15 +386,8 @@ export class Ipam implements IpamDriver, AsyncDisposable {
   };
 
   #openGrants(): Map<string, OpenGrants> {
-    const now = this.#context.now();
-    const open = new Map<string, OpenGrants>();
-    for (const [id, { local }] of this.#pools) {
-      if (local.host.created) continue;
-      const ages = Object.values(local.host.grants).map((since) => now - since);
-      const young = ages.filter((age) => age < OPEN_GRANT_MS);
-      if (young.length > 0) open.set(id, { count: young.length, ageMs: Math.min(...young) });
-    }
-    return open;
+    const hosts = [...this.#pools].map(([id, { local }]) => [id, local.host] as const);
+    return openGrants(hosts, this.#context.now());
   }
 
   #attachedTo(id: string): Map<Address, string> {

@@ -51,6 +51,19 @@ export async function takeNamed(
   return share.change(layout.baseOf(address), body, signal);
 }
 
+/** What other hosts have in reserve, but for `silent` ones. */
+export function othersReserves(
+  { table, context }: Share,
+  silent: ReadonlySet<string>,
+): { readonly owner: string; readonly address: Address }[] {
+  const offers = [];
+  for (const [, { owner, reserve }] of table.known()) {
+    if (owner === undefined || owner === context.host || silent.has(owner)) continue;
+    for (const address of reserve) offers.push({ owner, address });
+  }
+  return offers;
+}
+
 export function inReserve(address: Address, owner: string): IpamError {
   return new IpamError(
     { code: 'ADDRESS_TAKEN', address, by: owner },
