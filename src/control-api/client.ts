@@ -6,6 +6,8 @@ import {
   type Endpoint,
   EndpointSchema,
   type Event,
+  type EventLoop,
+  EventLoopSchema,
   EventSchema,
   ErrorSchema,
   type Host,
@@ -51,6 +53,11 @@ export class ControlClient {
 
   async status(): Promise<Status> {
     return this.#get('/v1/status', StatusSchema);
+  }
+
+  /** How long the daemon's callbacks waited for each other since the last call; the first starts measuring. */
+  async eventLoop(): Promise<EventLoop> {
+    return this.#get('/v1/event-loop', EventLoopSchema);
   }
 
   /** All of them, by id; the pages are read one after another. So are those of the other lists. */

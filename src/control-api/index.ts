@@ -10,6 +10,8 @@ export {
   type Endpoint,
   EndpointSchema,
   type Event,
+  type EventLoop,
+  EventLoopSchema,
   EventSchema,
   type Host,
   HostSchema,

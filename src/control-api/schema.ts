@@ -94,6 +94,13 @@ export const EventSchema = Type.Object({
 });
 export type Event = Static<typeof EventSchema>;
 
+/** How long callbacks of the daemon had to wait for each other since somebody last asked. */
+export const EventLoopSchema = Type.Object({
+  forMs: Type.Number({ minimum: 0, description: 'time measured; 0 when measuring has just begun' }),
+  delayMs: Type.Object({ p50: Type.Number(), p99: Type.Number(), max: Type.Number() }),
+});
+export type EventLoop = Static<typeof EventLoopSchema>;
+
 /** `?after=` and `?waitMs=` of events. */
 export const EventQuerySchema = Type.Object(
   {

@@ -57,6 +57,7 @@ export async function controlApp({
     ajv: { customOptions: { removeAdditional: false } },
   });
   app.get('/v1/status', async () => source.status());
+  app.get('/v1/event-loop', async () => source.eventLoop());
   list(app, '/v1/networks', async () => source.networks());
   list(app, '/v1/endpoints', async () => source.endpoints());
   list(app, '/v1/hosts', async () => source.hosts());

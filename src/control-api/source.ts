@@ -1,4 +1,4 @@
-import type { Endpoint, Event, Host, Network, Status } from './schema.js';
+import type { Endpoint, Event, EventLoop, Host, Network, Status } from './schema.js';
 
 type Soon<T> = T | Promise<T>;
 
@@ -12,6 +12,8 @@ export interface Source {
   endpoints(): Soon<readonly Endpoint[]>;
   /** What happened after the event with this id, oldest first; waits this long when nothing did. */
   events(after: number, waitMs: number): Soon<readonly Event[]>;
+  /** Measures from the first call on, for as long as somebody asks again within a minute. */
+  eventLoop(): Soon<EventLoop>;
   /** All hosts that the store knows, this one among them. */
   hosts(): Soon<readonly Host[]>;
   /** Takes a host that is away out of the cluster, by name or id; done when what it had is free. Asks the store. */

@@ -22,6 +22,7 @@ import { logCall } from './call-log.js';
 import type { Config } from './config.js';
 import { DockerSync } from './docker-sync.js';
 import { EventLog } from './event-log.js';
+import { EventLoopWatch } from './event-loop.js';
 import { Health } from './health.js';
 import { occupiedByDocker, occupiedByHost, readUnderlay } from './host-facts.js';
 import { hostIdentity, hostInstance } from './identity.js';
@@ -157,6 +158,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     health,
     events,
     log,
+    eventLoop: closer.use(new EventLoopWatch()),
   });
   const { runDir, pluginSocket } = config;
   closer.use(await openControlServer({ socketPath: path.join(runDir, 'control.sock'), source }));
@@ -268,8 +270,9 @@ async function prunedOnceLoaded(view: ClusterView, datapath: Datapath, log: Log)
     await view.start();
     const reports = await datapath.reconcile({ prune: true });
     const changes = reports.filter((r) => r.created + r.changed + r.deleted > 0);
+    const durationMs = Math.round(reports.reduce((sum, report) => sum + report.durationMs, 0));
     log.info(
-      { networks: reports.length, repaired: changes.length },
+      { networks: reports.length, repaired: changes.length, durationMs },
       'data path compared with the kernel',
     );
   } catch (err) {

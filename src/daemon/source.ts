@@ -5,7 +5,15 @@ import type {
   Members,
   NetworkDocument,
 } from '../cluster/index.js';
-import type { Endpoint, Event, Host, Network, Source, Status } from '../control-api/index.js';
+import type {
+  Endpoint,
+  Event,
+  EventLoop,
+  Host,
+  Network,
+  Source,
+  Status,
+} from '../control-api/index.js';
 import type { Bindings, EndpointBinding } from '../driver/index.js';
 import { familyOf, formatAddressWithLength } from '../net/index.js';
 import { VERSION } from '../util/index.js';
@@ -13,6 +21,7 @@ import { overlayMtu } from '../vxlan/index.js';
 import { type Config, shownAddress } from './config.js';
 import type { DockerSync } from './docker-sync.js';
 import type { EventLog } from './event-log.js';
+import type { EventLoopWatch } from './event-loop.js';
 import type { Health } from './health.js';
 import type { Log } from './log.js';
 import type { UnderlayChoice } from './underlay.js';
@@ -31,6 +40,7 @@ export interface SourceDeps {
   readonly health: Health;
   readonly events: EventLog;
   readonly log: Log;
+  readonly eventLoop: EventLoopWatch;
 }
 
 /** Longest wait for the store, within the 5 s that the command waits for an answer. */
@@ -176,6 +186,8 @@ export class DaemonSource implements Source {
       log.warn({ err }, 'networks of other hosts not read; shown as unknown');
       return undefined;
     }
+  eventLoop(): EventLoop {
+    return this.#deps.eventLoop.read();
   }
 
   #localEndpoint({ id, mac, addresses }: EndpointBinding, network: string): Endpoint {

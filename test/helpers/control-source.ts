@@ -97,6 +97,7 @@ export function sourceOf(over: Partial<Source> = {}): Source {
     hosts: () => hosts,
     events: () => [],
     removeHost: async () => undefined,
+    eventLoop: () => ({ forMs: 0, delayMs: { p50: 0, p99: 0, max: 0 } }),
     ...over,
   };
 }

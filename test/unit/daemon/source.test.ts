@@ -3,6 +3,7 @@ import { ClusterView, Networks, type Members } from '../../../src/cluster/index.
 import { defaultConfig } from '../../../src/daemon/config.js';
 import type { DockerSync } from '../../../src/daemon/docker-sync.js';
 import { EventLog } from '../../../src/daemon/event-log.js';
+import { EventLoopWatch } from '../../../src/daemon/event-loop.js';
 import { Health } from '../../../src/daemon/health.js';
 import { createLog } from '../../../src/daemon/log.js';
 import { DaemonSource } from '../../../src/daemon/source.js';
@@ -53,6 +54,8 @@ async function cluster(t: ExecutionContext, { address = '' } = {}) {
   });
   t.teardown(async () => view[Symbol.asyncDispose]());
   const log = createLog({ level: 'error', format: 'text' });
+  const eventLoop = new EventLoopWatch();
+  t.teardown(async () => eventLoop[Symbol.asyncDispose]());
   const source = new DaemonSource({
     config: address ? { ...config, store: { ...config.store, kind: 'consul', address } } : config,
     document: ME,
@@ -64,6 +67,7 @@ async function cluster(t: ExecutionContext, { address = '' } = {}) {
     health,
     events: new EventLog(log),
     log,
+    eventLoop,
   });
   const counts = async () =>
     Object.fromEntries(
