@@ -1,5 +1,5 @@
 import type { CallOptions, Store } from '../store/index.js';
-import type { Address, AddressWithLength, Mac } from '../net/index.js';
+import type { Address, Mac } from '../net/index.js';
 import { DocumentSet } from './document-set.js';
 import { LiveHosts } from './live-hosts.js';
 import {
@@ -17,13 +17,14 @@ export interface RemoteEndpoint {
   readonly id: string;
   readonly hostName: string;
   readonly mac: Mac;
-  readonly addresses: readonly AddressWithLength[];
+  readonly addresses: readonly Address[];
   /** Its container's name, when it is known. */
   readonly name?: string;
   readonly vtep: Address;
 }
 
 export interface RemoteState {
+  /** The same object for as long as the endpoint is the same. */
   readonly endpoints: readonly RemoteEndpoint[];
   /** Underlay addresses of the other live hosts that have the network. */
   readonly vteps: readonly Address[];
@@ -254,8 +255,19 @@ export class ClusterView implements AsyncDisposable {
     const isSameHost = before?.host.vtep === host.vtep && before.host.name === host.name;
     if (isSameHost && before.document === document) return false;
     const { vtep, name: hostName } = host;
-    const endpoints = document.endpoints.map((each) => ({ ...each, hostName, vtep }));
+    const known = new Map(isSameHost ? before.endpoints.map((each) => [each.id, each]) : []);
+    const endpoints = document.endpoints.map((record): RemoteEndpoint => {
+      const { id } = record;
+      const addresses = record.addresses.map((a) => a.address);
+      const each = { ...record, addresses, hostName, vtep };
+      const same = known.get(id);
+      return same !== undefined && isSame(same, each) ? same : each;
+    });
     shares.set(hostId, { document, host, endpoints });
     return true;
   }
+}
+
+function isSame(a: RemoteEndpoint, b: RemoteEndpoint): boolean {
+  return a.mac === b.mac && a.name === b.name && a.addresses.join() === b.addresses.join();
 }

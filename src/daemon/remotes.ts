@@ -49,12 +49,6 @@ export class Remotes implements AsyncDisposable {
   }
 
   async #program(networkId: string, { endpoints, vteps }: RemoteState): Promise<void> {
-    const peers = endpoints.map(({ id, mac, addresses, vtep }) => ({
-      id,
-      mac,
-      vtep,
-      addresses: addresses.map((a) => a.address),
-    }));
-    await this.#datapath.setRemote(networkId, { peers, vteps });
+    await this.#datapath.setRemote(networkId, { peers: endpoints, vteps });
   }
 }

@@ -159,6 +159,10 @@ export class DaemonSource implements Source {
     return this.#deps.events.after(after, waitMs);
   }
 
+  eventLoop(): EventLoop {
+    return this.#deps.eventLoop.read();
+  }
+
   /** What this host has counts also where the store lost it. */
   #known(): NetworkDocument[] {
     const { bindings, view } = this.#deps;
@@ -186,8 +190,6 @@ export class DaemonSource implements Source {
       log.warn({ err }, 'networks of other hosts not read; shown as unknown');
       return undefined;
     }
-  eventLoop(): EventLoop {
-    return this.#deps.eventLoop.read();
   }
 
   #localEndpoint({ id, mac, addresses }: EndpointBinding, network: string): Endpoint {

@@ -7,7 +7,7 @@ import {
   dumpFdb,
   dumpNeighbors,
 } from '../netlink/index.js';
-import type { Mac } from '../net/index.js';
+import type { Address, Mac } from '../net/index.js';
 import { portLink } from './names.js';
 import {
   type ObservedFdb,
@@ -20,10 +20,11 @@ import {
   sortOf,
   tunnelKind,
 } from './row-kinds.js';
+import { differenceOf } from './remote-difference.js';
 import { type LinkIndexes, type RowSource, rowsOf } from './rows.js';
 import { Table } from './table.js';
 import type { Tally } from './tally.js';
-import type { LocalEndpoint } from './types.js';
+import type { LocalEndpoint, Remote } from './types.js';
 
 const bridgeRow = (mac: Mac) =>
   ({ ifindex: 0, mac, owner: 'master', state: 'static' }) as const satisfies ObservedFdb;
@@ -61,22 +62,56 @@ export class NetworkTables {
   async set(source: RowSource, links: LinkIndexes, prune: boolean, tally: Tally): Promise<void> {
     const rows = rowsOf(source, links);
     tally.errors.push(...rows.refused);
+    const { row, neighbor } = this.#mayGo(source, links, prune);
+    await this.#fdb.tunnels.set(this.#conn, rows.tunnels, row, tally);
+    await this.#fdb.bridge.set(this.#conn, rows.bridge, row, tally);
+    await this.#fdb.flood.set(this.#conn, rows.flood, row, tally);
+    await this.#neighbors.set(this.#conn, rows.neighbors, neighbor, tally);
+  }
+
+  /**
+   * As `set`, when nothing but the other hosts changed since everything was set without an error, from `before` to what
+   * `source` says: costs what changed, however much there is.
+   */
+  async change(
+    source: RowSource & { readonly remote: Remote },
+    before: Remote,
+    links: LinkIndexes,
+    tally: Tally,
+  ): Promise<void> {
+    const { peers, vteps } = differenceOf(before, source.remote);
+    const macs = new Set(peers.map(({ mac }) => mac));
+    const addresses = new Set(peers.flatMap((peer) => peer.addresses));
+    const rows = rowsOf(touching(source, macs, addresses), links);
+    tally.errors.push(...rows.refused);
+    const hasMac = ({ mac }: ObservedFdb) => macs.has(mac);
+    const hasAddress = ({ address }: Neighbor) => addresses.has(address);
+    const { row, neighbor } = this.#mayGo(source, links, false);
+    const { tunnels, bridge, flood } = this.#fdb;
+    await tunnels.setAt(this.#conn, macs, rows.tunnels.filter(hasMac), row, tally);
+    await bridge.setAt(this.#conn, macs, rows.bridge.filter(hasMac), row, tally);
+    const changed = new Set(vteps);
+    const flooded = rows.flood.filter(({ dst }) => dst !== undefined && changed.has(dst));
+    await flood.setAt(this.#conn, changed, flooded, row, tally);
+    const neighbors = rows.neighbors.filter(hasAddress);
+    await this.#neighbors.setAt(this.#conn, addresses, neighbors, neighbor, tally);
+  }
+
+  /** Which rows that nobody desires are ours to delete. */
+  #mayGo(source: RowSource, links: LinkIndexes, prune: boolean) {
     const { attached, unattached } = portsOf(source, links);
     const isRemoteKnown = source.remote !== undefined;
-    const mayDelete = ({ ifindex }: ObservedFdb) =>
+    const row = ({ ifindex }: ObservedFdb): boolean =>
       (ifindex === links.vxlan && isRemoteKnown) ||
       attached.has(ifindex) ||
       (prune && unattached.has(ifindex));
-    await this.#fdb.tunnels.set(this.#conn, rows.tunnels, mayDelete, tally);
-    await this.#fdb.bridge.set(this.#conn, rows.bridge, mayDelete, tally);
-    await this.#fdb.flood.set(this.#conn, rows.flood, mayDelete, tally);
-
-    const isOfUnattached = (mac: Mac | undefined) => {
-      const row = mac === undefined ? undefined : this.#fdb.bridge.observed(bridgeRow(mac));
-      return row !== undefined && unattached.has(row.ifindex);
+    const isOfUnattached = (mac: Mac | undefined): boolean => {
+      const there = mac === undefined ? undefined : this.#fdb.bridge.observed(bridgeRow(mac));
+      return there !== undefined && unattached.has(there.ifindex);
     };
-    const mayForget = ({ mac }: Neighbor) => prune || (isRemoteKnown && !isOfUnattached(mac));
-    await this.#neighbors.set(this.#conn, rows.neighbors, mayForget, tally);
+    const neighbor = ({ mac }: Neighbor): boolean =>
+      prune || (isRemoteKnown && !isOfUnattached(mac));
+    return { row, neighbor };
   }
 
   /** Adds the rows of one endpoint that shares neither MAC nor address with another. */
@@ -98,6 +133,12 @@ export class NetworkTables {
   isElsewhere(mac: Mac): boolean {
     const { tunnels } = this.#fdb;
     return tunnels.wants(tunnelRow(mac)) || tunnels.observed(tunnelRow(mac)) !== undefined;
+  }
+
+  /** Whether another MAC should have this address. */
+  isTaken(address: Address, mac: Mac): boolean {
+    const owner = this.#neighbors.desired({ ifindex: 0, address, mac, state: 'permanent' })?.mac;
+    return owner !== undefined && owner !== mac;
   }
 
   /** What an event is about: the row's place. */
@@ -129,4 +170,20 @@ function portsOf({ endpoints }: RowSource, { ports }: LinkIndexes) {
     unattached.delete(port);
   }
   return { attached, unattached };
+}
+
+/** Of the source what has one of these MACs or addresses: all that has a say in who gets them. */
+function touching(
+  source: RowSource & { readonly remote: Remote },
+  macs: ReadonlySet<Mac>,
+  addresses: ReadonlySet<Address>,
+): RowSource {
+  const touches = (each: LocalEndpoint): boolean =>
+    macs.has(each.mac) || each.addresses.some((address) => addresses.has(address));
+  const { vteps, peers } = source.remote;
+  return {
+    ...source,
+    endpoints: source.endpoints.filter(touches),
+    remote: { vteps, peers: macs.size === 0 ? [] : peers.filter(touches) },
+  };
 }

@@ -10,7 +10,7 @@ import { NetworkTables } from './network-tables.js';
 import type { RowSource } from './rows.js';
 import { Senders } from './senders.js';
 import { Tally } from './tally.js';
-import type { LocalEndpoint, NetworkSpec, Remote } from './types.js';
+import type { LocalEndpoint, NetworkSpec, Peer, Remote } from './types.js';
 import { type Suspect, Watch } from './watch.js';
 
 export interface NetworkDeps {
@@ -156,10 +156,12 @@ export class Network implements AsyncDisposable {
 
   /** Answers what could not be done. */
   async setRemote(remote: Remote): Promise<Tally> {
+    const before = this.#remote;
     this.#remote = remote;
     if (!this.#isKnown) return this.round(false);
     const tally = new Tally();
-    await this.#setTables(false, tally);
+    if (before !== undefined && this.isClean) await this.#changeTables(before, remote, tally);
+    else await this.#setTables(false, tally);
     return tally;
   }
 
@@ -175,7 +177,7 @@ export class Network implements AsyncDisposable {
       isNew = await links.attach(endpoint);
       const isMoved = before !== undefined && !isSame(before, endpoint);
       const tally = new Tally();
-      if (isMoved || this.#isShared(endpoint)) await this.#setTables(false, new Tally());
+      if (isMoved || this.#isContended(endpoint)) await this.#setTables(false, new Tally());
       if (isMoved) await this.#checkSenders(false, tally);
       const source = { ...this.#source([endpoint]), remote: undefined };
       await tables.put(source, links.indexes, tally);
@@ -224,6 +226,15 @@ export class Network implements AsyncDisposable {
     this.#refused.tables = tally.errors.length - before;
   }
 
+  /** As #setTables, when nothing but the other hosts is another. */
+  async #changeTables(before: Remote, remote: Remote, tally: Tally): Promise<void> {
+    const { links, tables } = this.#parts;
+    this.#isKnown = false;
+    await tables.change({ ...this.#source(), remote }, before, links.indexes, tally);
+    this.#isKnown = true;
+    this.#refused.tables = tally.errors.length;
+  }
+
   /** Ports that nobody attached (yet) keep what they may send, until `prune`. */
   async #checkSenders(prune: boolean, tally: Tally): Promise<void> {
     const senders = this.#senders([...this.#endpoints.values()]);
@@ -250,13 +261,22 @@ export class Network implements AsyncDisposable {
 
   /** Whether a row of this endpoint's may be another's as well: one that moves here or from here. */
   #isShared({ id, mac, addresses }: LocalEndpoint): boolean {
-    const others = [...this.#endpoints.values()].filter((other) => other.id !== id);
-    const sharesAddress = (other: { readonly addresses: LocalEndpoint['addresses'] }) =>
-      other.addresses.some((address) => addresses.includes(address));
+    const shares = (other: LocalEndpoint | Peer): boolean =>
+      other.mac === mac || other.addresses.some((address) => addresses.includes(address));
     return (
       this.#parts.tables.isElsewhere(mac) ||
-      others.some((other) => other.mac === mac || sharesAddress(other)) ||
-      (this.#remote?.peers.some((peer) => peer.mac === mac || sharesAddress(peer)) ?? false)
+      [...this.#endpoints.values()].some((other) => other.id !== id && shares(other)) ||
+      (this.#remote?.peers.some(shares) ?? false)
+    );
+  }
+
+  /** Whether a row that this endpoint wants is another's now. Does not ask each peer. */
+  #isContended({ id, mac, addresses }: LocalEndpoint): boolean {
+    const { tables } = this.#parts;
+    return (
+      tables.isElsewhere(mac) ||
+      addresses.some((address) => tables.isTaken(address, mac)) ||
+      [...this.#endpoints.values()].some((other) => other.id !== id && other.mac === mac)
     );
   }
 

@@ -17,14 +17,25 @@ export class Table<T> {
     this.#messagesOf = messagesOf;
   }
 
-  /** Takes in a dump. */
+  /** Takes in a dump. What is as desired is kept as the desired object: one in memory, not two. */
   observe(rows: Iterable<T>): void {
-    this.#observed = byKey(this.#kind, rows);
+    this.#observed = new Map();
+    for (const row of rows) {
+      const key = this.#kind.key(row);
+      const desired = this.#desired.get(key);
+      const isSame = desired !== undefined && this.#kind.same(desired, row);
+      this.#observed.set(key, isSame ? desired : row);
+    }
   }
 
   /** Whether something is desired at this row's place. */
   wants(row: T): boolean {
     return this.#desired.has(this.#kind.key(row));
+  }
+
+  /** What is desired at this row's place. */
+  desired(row: T): T | undefined {
+    return this.#desired.get(this.#kind.key(row));
   }
 
   /** What is at this row's place in the kernel, as far as we know. */
@@ -43,6 +54,26 @@ export class Table<T> {
     const ours = (row: T) => this.#kind.ours(row) && mayDelete(row);
     const steps = planByKey({ ...this.#kind, ours }, this.#desired, this.#observed);
     await this.#apply(conn, steps, tally);
+  }
+
+  /** Makes these rows all that is desired at the places with these keys, and leaves the other places. */
+  async setAt(
+    conn: Connection,
+    keys: Iterable<string>,
+    rows: readonly T[],
+    mayDelete: (row: T) => boolean,
+    tally: Tally,
+  ): Promise<void> {
+    const desired = byKey(this.#kind, rows);
+    const observed = new Map<string, T>();
+    for (const key of keys) {
+      const [wanted, there] = [desired.get(key), this.#observed.get(key)];
+      if (wanted === undefined) this.#desired.delete(key);
+      else this.#desired.set(key, wanted);
+      if (there !== undefined) observed.set(key, there);
+    }
+    const ours = (row: T) => this.#kind.ours(row) && mayDelete(row);
+    await this.#apply(conn, planByKey({ ...this.#kind, ours }, desired, observed), tally);
   }
 
   /** Makes these rows desired too. */

@@ -41,6 +41,14 @@ test('datapath > carries ten thousand peers on a network', async (t) => {
   // A tunnel row and a bridge row each, and of vxlan0 itself one.
   t.is(rows(host.network()), 2 * PEERS + HOSTS + 1);
   t.true((await measure(t, 'set the same again', async () => set(0))) < 500);
+  const here = peers();
+  await datapath.setRemote(NETWORK, { vteps, peers: here });
+  const there = peer(endpoint(PEERS / 2 + 1000), vtep(PEERS / 2 + 1));
+  const moved = { vteps, peers: here.with(PEERS / 2, there) };
+  t.true(
+    (await measure(t, 'move one', async () => datapath.setRemote(NETWORK, moved))) < 50,
+    'costs what changed',
+  );
   t.true((await measure(t, 'move all', async () => set(1))) < 3_000);
   await measure(t, 'attach one more here', async () =>
     datapath.ensureEndpoint(NETWORK, endpoint(1)),

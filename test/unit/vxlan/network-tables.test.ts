@@ -6,7 +6,7 @@ import { portLink } from '../../../src/vxlan/names.js';
 import { NetworkTables } from '../../../src/vxlan/network-tables.js';
 import type { RowSource } from '../../../src/vxlan/rows.js';
 import { Tally } from '../../../src/vxlan/tally.js';
-import type { LocalEndpoint, Peer } from '../../../src/vxlan/index.js';
+import type { LocalEndpoint, Peer, Remote } from '../../../src/vxlan/index.js';
 import { FakeTables, LINKS } from './fake-tables.js';
 
 const SELF = parseAddress('192.168.0.1');
@@ -79,6 +79,44 @@ test('tables > go from any state to any other, by their own memory (D1)', async 
         await tables.set(state, { ...links, ports }, false, tally);
         t.deepEqual(tally.errors, []);
         t.deepEqual(kernel.text(), expected(state, ports));
+      }
+    }),
+  );
+});
+
+/** Peers by place in a list of all, so that one peer is one object in every state. */
+const remotes = fc
+  .record({
+    all: fc.array(peer, { minLength: 1, maxLength: 8 }),
+    states: fc.array(
+      fc.record({
+        places: fc.uniqueArray(fc.nat(7), { maxLength: 8 }),
+        vteps: fc.uniqueArray(few.map(vtep)),
+      }),
+      { minLength: 2, maxLength: 6 },
+    ),
+  })
+  .map(({ all, states }) =>
+    states.map(({ places, vteps }): Remote => ({
+      peers: places.filter((n) => n < all.length).map((n) => all[n]!),
+      vteps,
+    })),
+  );
+
+test('tables > take over what changed elsewhere as if all was set anew (D1)', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(source, remotes, async ({ endpoints }, [first, ...others]) => {
+      const kernel = new FakeTables();
+      const tables = new NetworkTables(kernel.conn);
+      const tally = new Tally();
+      const at = (remote: Remote) => ({ vtep: SELF, mtu: 1450, endpoints, remote });
+      await tables.set(at(first!), links, false, tally);
+      let before = first!;
+      for (const remote of others) {
+        await tables.change(at(remote), before, links, tally);
+        before = remote;
+        t.deepEqual(tally.errors, []);
+        t.deepEqual(kernel.text(), expected(at(remote)));
       }
     }),
   );
