@@ -117,8 +117,10 @@ export class Stage {
     const engine = `engine ${fault.host}`;
     if (fault.do === 'lose host') {
       await this.#services.run(daemon, async () => this.#services.run(engine, work));
-    } else if (fault.do.endsWith('daemon')) await this.#services.run(daemon, work);
-    else if (fault.do.endsWith('engine')) await this.#services.run(engine, work);
+    } else if (fault.do.endsWith('daemon') || fault.do === 'delete from kernel') {
+      // A namespace whose file goes while no daemon holds it is gone with its containers' links; only a reconnect helps then.
+      await this.#services.run(daemon, work);
+    } else if (fault.do.endsWith('engine')) await this.#services.run(engine, work);
     else await work();
   }
 
