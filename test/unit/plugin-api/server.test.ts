@@ -36,14 +36,22 @@ class GoClient {
   readonly #socket: Socket;
   readonly #host: string;
   #text = '';
+  /** Wakes whoever waits for a reply. */
+  #news: () => void = () => undefined;
   ended = false;
 
   constructor(socketPath: string, host: string) {
     this.#host = host;
     this.#socket = connect(socketPath);
     this.#socket.setEncoding('utf8');
-    this.#socket.on('data', (text: string) => (this.#text += text));
-    this.#socket.on('close', () => (this.ended = true));
+    this.#socket.on('data', (text: string) => {
+      this.#text += text;
+      this.#news();
+    });
+    this.#socket.on('close', () => {
+      this.ended = true;
+      this.#news();
+    });
     this.#socket.on('error', () => undefined);
   }
 
@@ -66,7 +74,7 @@ class GoClient {
         return { status: Number(head.split(' ')[1]), head, json };
       }
       if (this.ended) throw new Error(`connection ended after "${this.#text}"`);
-      await Promise.race([once(this.#socket, 'data'), once(this.#socket, 'close')]);
+      await new Promise<void>((resolve) => (this.#news = resolve));
     }
   }
 
