@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { hasCode } from '../src/util/index.js';
 import { jailDirectory, jailName } from './jail.js';
 import { bootNamespaces, Machine, type MachineState } from './machine.js';
-import { runOk } from './run.js';
+import { run, runOk } from './run.js';
 
 export interface UnderlayState {
   /** Of this lab among the labs of the jail; also the name of the bridge, `u<index>`. */
@@ -42,7 +42,6 @@ export class Underlay {
     for (const family of ['ip', 'ip6', 'arp']) {
       await writeFile(`/proc/sys/net/bridge/bridge-nf-call-${family}tables`, '0').catch(() => {});
     }
-    await runOk(['nft', '-f', '-'], { input: cutTable(bridge) });
     return underlay;
   }
 
@@ -92,6 +91,9 @@ export class Underlay {
 
   /** Drops every frame to and from a machine; its link stays up, as when a switch in between fails. */
   async cut(machine: MachineState): Promise<void> {
+    // Only now, since every frame of every lab would pay for it.
+    const { code } = await run(['nft', 'list', 'table', 'bridge', this.bridge]);
+    if (code !== 0) await runOk(['nft', '-f', '-'], { input: cutTable(this.bridge) });
     await this.#editCut('add', machine);
   }
 
@@ -102,7 +104,7 @@ export class Underlay {
   }
 
   async destroy(): Promise<void> {
-    await runOk(['nft', 'delete', 'table', 'bridge', this.bridge]);
+    await run(['nft', 'delete', 'table', 'bridge', this.bridge]);
     await runOk(['ip', 'link', 'delete', this.bridge]);
   }
 

@@ -3,7 +3,7 @@ import type { Bench, BenchContext, Result } from '../bench.js';
 import { Samples, alternate } from '../samples.js';
 import { allocatorCases } from './allocator.js';
 import { codecCases } from './codecs.js';
-import { calibrate, nanosecondsEach } from './measure.js';
+import { type MicroCase, calibrate, goAhead, nanosecondsEach } from './measure.js';
 import { plannerCases } from './planner.js';
 
 const runMs = 30;
@@ -25,12 +25,17 @@ async function run({ scope, runs, wants }: BenchContext): Promise<Result[]> {
     ...(await allocatorCases(isSmoke ? 100 : 10_000)),
     ...plannerCases(isSmoke ? [10] : [10, 1000, 10_000]),
   ].filter(({ name }) => wants(name));
-  const prepared: { readonly it: (typeof cases)[number]; readonly count: number }[] = [];
-  for (const it of cases) prepared.push({ it, count: await calibrate(it, forMs) });
   const samples = new Samples();
-  await alternate(runs, prepared, async ({ it, count }) => {
-    samples.add('weft', it.name, 'ns/op', await nanosecondsEach(it, count));
-  });
+  const goBack = goAhead();
+  try {
+    const prepared: { readonly it: MicroCase; readonly count: number }[] = [];
+    for (const it of cases) prepared.push({ it, count: await calibrate(it, forMs) });
+    await alternate(runs, prepared, async ({ it, count }) => {
+      samples.add('weft', it.name, 'ns/op', await nanosecondsEach(it, count));
+    });
+  } finally {
+    goBack();
+  }
   return samples.results().sort((a, b) => order(a) - order(b));
 
   function order({ metric }: Result): number {

@@ -43,16 +43,16 @@ export function guardTable(
         name: 'untracked-from-hosts',
         base: { type: 'filter', hook: 'prerouting', priority: UNTRACKED, policy: 'accept' },
         rules: [
-          rule(undefined, isOurPort, ip.saddr.in('vtep4'), notrack),
-          rule(undefined, isOurPort, ip6.saddr.in('vtep6'), notrack),
+          rule(undefined, isOurPort, ip.saddr.in('vtep4'), notrack, accept),
+          rule(undefined, isOurPort, ip6.saddr.in('vtep6'), notrack, accept),
         ],
       },
       {
         name: 'untracked-to-hosts',
         base: { type: 'filter', hook: 'output', priority: UNTRACKED, policy: 'accept' },
         rules: [
-          rule(undefined, isOurPort, ip.daddr.in('vtep4'), notrack),
-          rule(undefined, isOurPort, ip6.daddr.in('vtep6'), notrack),
+          rule(undefined, isOurPort, ip.daddr.in('vtep4'), notrack, accept),
+          rule(undefined, isOurPort, ip6.daddr.in('vtep6'), notrack, accept),
         ],
       },
       {
