@@ -11,7 +11,7 @@ const filler = join(stateDirectory, 'filler');
 const netnsDirectory = '/run/netns';
 
 const daemonEnv = {
-  WEFT_CHAOS_CLOCK: clockFile,
+  CHAOS_CLOCK_FILE: clockFile,
   NODE_OPTIONS: `--import=${join(projectDirectory, 'dist/test/chaos/shifted-clock.js')}`,
 };
 

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 
-const file = process.env['WEFT_CHAOS_CLOCK'];
+const file = process.env['CHAOS_CLOCK_FILE'];
 const RealDate = Date;
 const realNow = Date.now.bind(Date);
 let offsetMs = 0;
