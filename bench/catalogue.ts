@@ -1,8 +1,9 @@
 import type { Bench } from './bench.js';
+import { daemon } from './daemon/index.js';
 import { datapath } from './datapath/index.js';
 import { micro } from './micro/index.js';
 import { profile } from './profile/index.js';
 import { scale } from './scale/index.js';
 
 /** Every bench, in the order of the list. */
-export const benches: readonly Bench[] = [datapath, micro, profile, scale];
+export const benches: readonly Bench[] = [datapath, daemon, micro, profile, scale];

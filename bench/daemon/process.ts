@@ -1,0 +1,21 @@
+/** What a process costs, as the kernel counts it. */
+import { readFile, readdir } from 'node:fs/promises';
+
+/** Resident memory, MiB. */
+export async function memoryOf(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
+  if (kib === undefined) throw new Error(`process ${pid} has no memory`);
+  return Number(kib) / 1024;
+}
+
+/** Time on a CPU of all threads so far, ms. Of threads that ended nothing is known: the daemon keeps its own. */
+export async function cpuOf(pid: number): Promise<number> {
+  let ns = 0;
+  for (const thread of await readdir(`/proc/${pid}/task`)) {
+    // In nanoseconds, where stat counts in ticks of ten milliseconds.
+    const text = await readFile(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').catch(() => '0');
+    ns += Number(text.split(' ')[0]);
+  }
+  return ns / 1e6;
+}
