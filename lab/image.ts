@@ -15,11 +15,11 @@ import { exists } from './files.js';
 import { jailDirectory } from './jail.js';
 import { run, runOk } from './run.js';
 
-/** The one image of the lab: BusyBox with every applet, and iproute2's `ip`. */
+/** The one image of the lab: BusyBox with every applet, iproute2's `ip`, and glibc's `getent`. */
 export const imageName = 'busybox';
 
 /** Programs of this machine that go into the image along with the libraries they need. */
-const programs = ['/bin/busybox', '/usr/sbin/ip'];
+const programs = ['/bin/busybox', '/usr/sbin/ip', '/usr/bin/getent'];
 
 /** Makes the image, once per jail, and returns the path of an archive for `docker load`. */
 export async function ensureImage(): Promise<string> {
@@ -65,6 +65,7 @@ async function fillTree(tree: string): Promise<void> {
   for (const applet of (await runOk(['/bin/busybox', '--list'])).trim().split('\n')) {
     if (applet !== 'busybox') await symlink('busybox', join(tree, 'bin', applet));
   }
+  await writeFile(join(tree, 'etc/nsswitch.conf'), 'hosts: files dns\n');
   await writeFile(join(tree, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
   await writeFile(join(tree, 'etc/group'), 'root:x:0:\n');
 }

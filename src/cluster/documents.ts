@@ -115,6 +115,26 @@ export interface EndpointRecord {
   readonly addresses: readonly AddressWithLength[];
   /** Its container's name, when it is known. */
   readonly name?: string;
+  /** What it is called; absent until Docker has told it. */
+  readonly dns?: EndpointNames;
+}
+
+/** What other hosts' containers can find an endpoint by. */
+export interface EndpointNames {
+  /** The first 12 digits of Docker's id of the container, which are a name too. */
+  readonly container: string;
+  /** The first is the container's own. */
+  readonly names: readonly string[];
+  readonly services?: readonly NamedService[];
+  /** Present while a health check says that it should be left alone. */
+  readonly unhealthy?: true;
+}
+
+/** A port and what it is called, in SRV's sense. */
+export interface NamedService {
+  readonly label: string;
+  readonly protocol: string;
+  readonly port: number;
 }
 
 /** One host's endpoints on one network; that it exists, even empty, means that the host has the network. */
@@ -195,6 +215,22 @@ export const parseNetwork: Parser<NetworkDocument> = parser(
   }),
 );
 
+const dnsSchema = Type.Object({
+  container: id,
+  names: Type.Array(label, { minItems: 1, maxItems: 64 }),
+  services: Type.Optional(
+    Type.Array(
+      Type.Object({
+        label,
+        protocol: label,
+        port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+      }),
+      { maxItems: 256 },
+    ),
+  ),
+  unhealthy: Type.Optional(Type.Literal(true)),
+});
+
 export const parseEndpoints: Parser<EndpointsDocument> = parser(
   Type.Object({
     v: version,
@@ -206,6 +242,7 @@ export const parseEndpoints: Parser<EndpointsDocument> = parser(
         mac: label,
         addresses: Type.Array(label, { maxItems: 8 }),
         name: Type.Optional(label),
+        dns: Type.Optional(dnsSchema),
       }),
       { maxItems: MAX_ENDPOINTS },
     ),

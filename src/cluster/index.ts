@@ -7,10 +7,12 @@
  * Does not: know the kernel or Docker, or give out addresses.
  */
 export {
+  type EndpointNames,
   type EndpointRecord,
   type EndpointsDocument,
   type HostDocument,
   type MemberDocument,
+  type NamedService,
   type NetworkDocument,
   type PoolReference,
   isNetworkName,

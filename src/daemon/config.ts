@@ -70,6 +70,22 @@ export const ConfigSchema = Type.Object(
       },
       { additionalProperties: false },
     ),
+    dns: Type.Object(
+      {
+        enabled: Type.Boolean({
+          description: 'whether containers here are answered names of other hosts',
+        }),
+        ttlSec: Type.Integer({
+          minimum: 0,
+          maximum: 3600,
+          description: 'how long an answer, or that there is none, may be kept',
+        }),
+        localFirst: Type.Boolean({
+          description: 'whether containers on the asker’s host come first in an answer',
+        }),
+      },
+      { additionalProperties: false },
+    ),
     stateDir: text('what must survive a restart'),
     runDir: text('control socket'),
     netnsDir: text('where the networks’ namespaces are mounted'),
@@ -109,6 +125,11 @@ export function defaultConfig(hostName: string): Config {
       restSec: 60, // longer than any neighbor or connection cache should trust a dead address
     },
     hosts: { graceSec: 86_400 }, // a repair that begins today ends tomorrow
+    dns: {
+      enabled: true,
+      ttlSec: 5, // a name that moves is found again soon, a busy client does not ask for each connection
+      localFirst: false, // turning answers spread load
+    },
     stateDir: '/var/lib/weft',
     runDir: '/run/weft',
     netnsDir: '/run/netns', // where `ip netns` looks, so that people can enter them

@@ -28,6 +28,7 @@ import { occupiedByDocker, occupiedByHost, readUnderlay } from './host-facts.js'
 import { hostIdentity, hostInstance } from './identity.js';
 import type { Log } from './log.js';
 import { attached, openMembers } from './members.js';
+import { Naming } from './naming.js';
 import { Reclaimer } from './reclaimer.js';
 import { Remotes } from './remotes.js';
 import { openEmbedded, openSharedStore } from './shared-store.js';
@@ -63,7 +64,16 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     log.error({ key }, 'local record unreadable; left out'),
   );
   const remotes = closer.use(new Remotes(datapath, hostId, log));
-  const view = closer.use(openView(shared, hostId, { remotes, standing, log, health, events }));
+  const view = closer.use(
+    openView(shared, hostId, {
+      remotes,
+      naming: (): Naming => naming,
+      standing,
+      log,
+      health,
+      events,
+    }),
+  );
   const containerOf = (id: string): string | undefined => sync.containerName(id);
   const ipam = closer.use(
     await openIpam({
@@ -85,6 +95,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       networks,
       view,
       bindings,
+      namesOf: (endpointId) => naming.namesOf(endpointId),
       onError: (network, err) => {
         if (standing.refusal) return; // said in the status already
         log.warn({ network, err }, 'membership not written; will be retried');
@@ -106,6 +117,17 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     ownerOfMac: (networkId, mac) => remotes.ownerOfMac(networkId, mac),
   });
   await driver.restore();
+  const naming = closer.use(
+    Naming.open({
+      config: config.dns,
+      hostId,
+      engine,
+      bindings,
+      view,
+      publish: (networkId) => membership.publishLater(networkId),
+      log: log.child({ component: 'dns' }),
+    }),
+  );
 
   const document = {
     id: hostId,
@@ -162,8 +184,9 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
   });
   const { runDir, pluginSocket } = config;
   closer.use(await openControlServer({ socketPath: path.join(runDir, 'control.sock'), source }));
+  const network = naming.driver(driver);
   const onCall = logCall(log.child({ component: 'plugin' }));
-  closer.use(await openPluginServer({ socketPath: pluginSocket, network: driver, ipam, onCall }));
+  closer.use(await openPluginServer({ socketPath: pluginSocket, network, ipam, onCall }));
   log.info({ host: config.hostName, id: hostId, version: VERSION, socket: pluginSocket }, 'ready');
 }
 
@@ -198,6 +221,7 @@ async function openHostDatapath(
 interface ViewNeeds {
   readonly remotes: Remotes;
   readonly standing: Standing;
+  readonly naming: () => Naming;
   readonly log: Log;
   readonly health: Health;
   readonly events: EventLog;
@@ -206,11 +230,17 @@ interface ViewNeeds {
 function openView(
   shared: Store,
   hostId: string,
-  { remotes, standing, log, health, events }: ViewNeeds,
+  { remotes, naming, standing, log, health, events }: ViewNeeds,
 ): ClusterView {
   return new ClusterView(shared, hostId, {
-    onHosts: (hosts) => remotes.onHosts(hosts),
-    onRemote: (networkId, state) => remotes.onRemote(networkId, state),
+    onHosts: (hosts) => {
+      remotes.onHosts(hosts);
+      naming().onHosts(hosts);
+    },
+    onRemote: (networkId, state) => {
+      remotes.onRemote(networkId, state);
+      naming().onRemote(networkId);
+    },
     onReachable: (reachable) => {
       if (!health.setStore(reachable)) return;
       if (reachable) standing.onReachable();

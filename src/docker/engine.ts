@@ -1,6 +1,14 @@
 import Type, { type Static, type TSchema } from 'typebox';
 import Value from 'typebox/value';
 import { type SocketReply, getOverSocket, messageOf } from '../util/index.js';
+import {
+  ContainerListSchema,
+  ContainerSchema,
+  type DockerContainer,
+  type ListedContainer,
+  toContainer,
+  toListed,
+} from './container.js';
 import { DockerError } from './errors.js';
 
 /** A host with a thousand containers on one network answers with well under a megabyte. */
@@ -92,6 +100,18 @@ export class DockerEngine {
       containerName: container.Name ?? '',
     }));
     return { id: found.Id, name: found.Name, endpoints };
+  }
+
+  /** The containers that run. */
+  async containers(signal?: AbortSignal): Promise<ListedContainer[]> {
+    return toListed(await this.#get('/containers/json', ContainerListSchema, signal));
+  }
+
+  /** One container, by id; undefined when the engine does not have it. Waits while the engine starts or stops it. */
+  async container(id: string, signal?: AbortSignal): Promise<DockerContainer | undefined> {
+    const path = `/containers/${encodeURIComponent(id)}/json`;
+    const reply = await this.#ask(path, signal);
+    return reply.status === 404 ? undefined : toContainer(read(path, ContainerSchema, reply));
   }
 
   async #get<T extends TSchema>(path: string, schema: T, signal?: AbortSignal): Promise<Static<T>> {

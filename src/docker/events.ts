@@ -9,16 +9,19 @@ const EventSchema = Type.Object({
   Action: Type.String(),
   Actor: Type.Object({
     ID: Type.String(),
+    Attributes: Type.Optional(Type.Record(Type.String(), Type.String())),
   }),
 });
 
 export interface DockerEvent {
   /** "network" or "container". */
   readonly type: string;
-  /** "create", "connect", "disconnect", "destroy", "start", "die", … */
+  /** "create", "connect", "disconnect", "destroy", "start", "die", "health_status: healthy", … */
   readonly action: string;
   /** Docker's id of the network or container. */
   readonly id: string;
+  /** Of a network's "connect" and "disconnect": the container. */
+  readonly container?: string;
 }
 
 export interface FollowOptions {
@@ -34,10 +37,10 @@ export interface FollowOptions {
 /** An event with many labels has some thousands of characters. */
 const MAX_EVENT_LENGTH = 1_000_000;
 
-/** What changes who is attached where, and under which name. Without this list each health check would be three events. */
+/** What changes who is attached where, and under which name. Without this list each health check would be three events; `health_status` comes when its outcome turns. */
 const FILTERS = {
   type: ['network', 'container'],
-  event: ['create', 'connect', 'disconnect', 'destroy', 'start', 'die', 'rename'],
+  event: ['create', 'connect', 'disconnect', 'destroy', 'start', 'die', 'rename', 'health_status'],
 };
 
 /** A stream that lasted this long was a good one: the next attempt comes at once again. */
@@ -112,7 +115,8 @@ function parseEvent(line: string): DockerEvent {
   }
   if (!Value.Check(EventSchema, value)) throw unreadable('an event of a shape weft does not know');
   const { Type: type, Action: action, Actor } = value as Static<typeof EventSchema>;
-  return { type, action, id: Actor.ID };
+  const container = type === 'network' ? Actor.Attributes?.['container'] : undefined;
+  return { type, action, id: Actor.ID, ...(container !== undefined && { container }) };
 }
 
 function unreadable(what: string, cause?: unknown): DockerError {

@@ -1,8 +1,9 @@
 /**
- * The engine on this host, as far as weft reads it: networks with their endpoints, and events.
+ * The engine on this host, as far as weft reads it: networks with their endpoints, containers with their names, and events.
  *
  * Promises: every call is bounded in time and size, every answer is checked. Does not: keep anything, or change anything in the engine.
  */
+export { type DockerAttachment, type DockerContainer, type ListedContainer } from './container.js';
 export {
   DockerEngine,
   type DockerEndpoint,

@@ -1,5 +1,6 @@
 import type {
   ClusterView,
+  EndpointNames,
   EndpointRecord,
   NetworkDocument,
   Networks,
@@ -21,6 +22,8 @@ export interface MembershipDeps {
   readonly networks: Networks;
   readonly view: ClusterView;
   readonly bindings: Bindings;
+  /** What other hosts are told that this endpoint is called. */
+  readonly namesOf: (endpointId: string) => EndpointNames | undefined;
   readonly onError: (networkId: string, error: unknown) => void;
   /** The store has lost what this host wrote of a network, and is told again. */
   readonly onLost?: (networkId: string) => void;
@@ -35,17 +38,19 @@ export class Membership implements AsyncDisposable {
   readonly #networks: Networks;
   readonly #view: ClusterView;
   readonly #bindings: Bindings;
+  readonly #namesOf: MembershipDeps['namesOf'];
   readonly #publisher: Publisher;
   readonly #onLost: (networkId: string) => void;
   readonly #aborter = new AbortController();
   readonly #doubts = new Map<string, NodeJS.Timeout>();
   #forgotten: Promise<void> = Promise.resolve();
 
-  constructor({ networks, view, bindings, onError, onLost }: MembershipDeps) {
+  constructor({ networks, view, bindings, namesOf, onError, onLost }: MembershipDeps) {
     this.#onLost = onLost ?? (() => undefined);
     this.#networks = networks;
     this.#view = view;
     this.#bindings = bindings;
+    this.#namesOf = namesOf;
     this.#publisher = new Publisher(async (networkId) => this.#settle(networkId), onError);
     view.onOwn((networkId) => this.#doubt(networkId));
   }
@@ -156,9 +161,11 @@ export class Membership implements AsyncDisposable {
       await this.#bindings.forgetLeft(networkId);
       return;
     }
-    const endpoints: EndpointRecord[] = this.#bindings
-      .endpoints(binding.dockerId)
-      .map(({ id, mac, addresses, name }) => ({ id, mac, addresses, ...(name && { name }) }));
+    const bound = this.#bindings.endpoints(binding.dockerId);
+    const endpoints = bound.map(({ id, mac, addresses, name }): EndpointRecord => {
+      const dns = this.#namesOf(id);
+      return { id, mac, addresses, ...(name && { name }), ...(dns !== undefined && { dns }) };
+    });
     await this.#networks.publish(binding.network, endpoints, {
       signal: this.#aborter.signal,
     });

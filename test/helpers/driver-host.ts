@@ -90,7 +90,13 @@ export async function driverHost(
   closer.use(view);
   await view.start();
   const bindings = await Bindings.load(local, () => undefined);
-  const membership = new Membership({ networks, view, bindings, onError: () => undefined });
+  const membership = new Membership({
+    networks,
+    view,
+    bindings,
+    namesOf: () => undefined,
+    onError: () => undefined,
+  });
   closer.use(membership);
   const number = Number.parseInt(id.replaceAll(/\D/g, ''), 10);
   const document = {

@@ -79,6 +79,60 @@ for (const [what, status, body, code] of [
   });
 }
 
+test('docker > reads what a container is called, with and without what older engines leave out', async (t) => {
+  const full = {
+    Id: 'abc',
+    Name: '/api',
+    State: { Running: true, Health: { Status: 'starting', Log: [] } },
+    Config: { Hostname: 'h', Labels: { a: 'b' }, ExposedPorts: { '80/tcp': {} } },
+    NetworkSettings: {
+      SandboxKey: '/netns/1',
+      Networks: {
+        web: { NetworkID: 'n1', EndpointID: 'e1', Aliases: ['x'], DNSNames: ['y'] },
+        left: { NetworkID: 'n2', EndpointID: '', Aliases: null },
+      },
+    },
+  };
+  t.deepEqual(await (await engineThatSays(t, 200, JSON.stringify(full))).container('abc'), {
+    id: 'abc',
+    name: 'api',
+    hostname: 'h',
+    isRunning: true,
+    health: 'starting',
+    labels: { a: 'b' },
+    exposedPorts: ['80/tcp'],
+    sandboxKey: '/netns/1',
+    attachments: [{ networkId: 'n1', endpointId: 'e1', aliases: ['x', 'y'] }],
+  });
+  const bare = { ...full, State: { Running: false }, Config: {}, NetworkSettings: {} };
+  t.like(await (await engineThatSays(t, 200, JSON.stringify(bare))).container('abc'), {
+    health: undefined,
+    exposedPorts: [],
+    sandboxKey: undefined,
+    attachments: [],
+  });
+  t.is(await (await engineThatSays(t, 404, '{}')).container('abc'), undefined);
+});
+
+test('docker > a running container in the list shows when its name, health or attachments change', async (t) => {
+  const listed = async (name: string, status: string, endpoint: string) => {
+    const Networks = { web: { NetworkID: 'n1', EndpointID: endpoint } };
+    const one = { Id: 'abc', Names: [name], Status: status, NetworkSettings: { Networks } };
+    const engine = await engineThatSays(t, 200, JSON.stringify([one]));
+    return (await engine.containers())[0]!;
+  };
+  const before = await listed('/api', 'Up 1 second (healthy)', 'e1');
+  t.deepEqual(before.networkIds, ['n1']);
+  t.deepEqual(await listed('/api', 'Up 5 minutes (healthy)', 'e1'), before);
+  for (const after of [
+    await listed('/other', 'Up 1 second (healthy)', 'e1'),
+    await listed('/api', 'Up 1 second (unhealthy)', 'e1'),
+    await listed('/api', 'Up 1 second (healthy)', 'e2'),
+  ]) {
+    t.not(after.signature, before.signature);
+  }
+});
+
 test('docker > an engine that never answers, or is not there, is unreachable within the bound', async (t) => {
   const silent = new DockerEngine({
     socketPath: await fakeEngine(t, () => undefined),

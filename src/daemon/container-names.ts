@@ -1,0 +1,47 @@
+import type { EndpointNames, NamedService } from '../cluster/index.js';
+import type { DockerAttachment, DockerContainer } from '../docker/index.js';
+
+/** `weft.name`: more names, with commas between; `weft.srv.LABEL`: PORT or PORT/PROTOCOL. */
+const NAME_LABEL = 'weft.name';
+const SRV_LABEL = 'weft.srv.';
+
+/** What documents of the cluster take. */
+const MAX_NAMES = 64;
+const MAX_NAME_LENGTH = 253;
+const MAX_SERVICES = 256;
+
+/** What a container is called on one of its networks: as Docker has it, and as its labels add. */
+export function namesOf(container: DockerContainer, attachment: DockerAttachment): EndpointNames {
+  const { id, name, hostname, health, labels, exposedPorts } = container;
+  const more = (labels[NAME_LABEL] ?? '').split(',').map((each) => each.trim());
+  const all = [name, ...attachment.aliases, ...(hostname === undefined ? [] : [hostname]), ...more];
+  // Ids are names of every container: they are not said twice. In full they have one character more than DNS takes.
+  const named = all.filter((each) => each !== '' && !id.startsWith(each));
+  const names = [...new Set([name, ...named])].filter((each) => each.length <= MAX_NAME_LENGTH);
+  const services = servicesOf(exposedPorts, labels);
+  return {
+    container: id.slice(0, 12),
+    names: names.slice(0, MAX_NAMES),
+    ...(services.length > 0 && { services: services.slice(0, MAX_SERVICES) }),
+    ...(health !== undefined && health !== 'healthy' && { unhealthy: true as const }),
+  };
+}
+
+function servicesOf(
+  exposedPorts: readonly string[],
+  labels: Readonly<Record<string, string>>,
+): NamedService[] {
+  const exposed = exposedPorts.map((text) => serviceOf(text.split('/')[0] ?? '', text));
+  const labelled = Object.entries(labels).map(([key, value]) =>
+    key.startsWith(SRV_LABEL) ? serviceOf(key.slice(SRV_LABEL.length), value) : undefined,
+  );
+  return [...exposed, ...labelled].filter((service) => service !== undefined);
+}
+
+/** `80/tcp`, `80`; undefined for what is neither. */
+function serviceOf(label: string, text: string): NamedService | undefined {
+  const [, port = '', protocol = 'tcp'] = /^(\d{1,5})(?:\/(tcp|udp|sctp))?$/i.exec(text) ?? [];
+  const number = Number(port);
+  if (number < 1 || number > 65_535 || label === '' || label.length > 63) return undefined;
+  return { label: label.toLowerCase(), protocol: protocol.toLowerCase(), port: number };
+}

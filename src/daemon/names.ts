@@ -1,0 +1,192 @@
+import type {
+  ClusterView,
+  EndpointNames,
+  EndpointsDocument,
+  HostDocument,
+} from '../cluster/index.js';
+import type { NamedEndpoint, NameServer } from '../dns/index.js';
+import type { Bindings, NetworkBinding } from '../driver/index.js';
+import type { Containers } from './containers.js';
+
+/** How long Join waits at most for the listener in a namespace that is there; it takes a few milliseconds. */
+const READY_MS = 1000;
+
+export interface NamesDeps {
+  readonly hostId: string;
+  readonly server: Pick<NameServer, 'setShare' | 'deleteShare' | 'setHosts' | 'serve' | 'leave'>;
+  readonly bindings: Bindings;
+  readonly view: Pick<ClusterView, 'hosts' | 'endpoints'>;
+  readonly containers: Pick<Containers, 'names' | 'placements'>;
+}
+
+/** What one host was last said to have. */
+interface Told {
+  readonly document: EndpointsDocument;
+  readonly isAlive: boolean;
+  readonly name: string | undefined;
+}
+
+/**
+ * Tells the name server who is called what, here and elsewhere, and whose namespaces to serve: out of Docker's calls as they come, and
+ * out of comparisons for what no call says.
+ */
+export class Names {
+  readonly #deps: NamesDeps;
+  /** By the namespace's file: the endpoints in it, in the order in which they joined, with Docker's id of their network. */
+  readonly #sandboxes = new Map<string, Map<string, string>>();
+  /** By network, then by host. */
+  readonly #told = new Map<string, Map<string, Told>>();
+
+  constructor(deps: NamesDeps) {
+    this.#deps = deps;
+  }
+
+  /** The endpoint is in this namespace, which need not be there yet. Resolves when its questions are answered, or soon after. */
+  async join(dockerId: string, endpointId: string, sandboxKey: string): Promise<void> {
+    const endpoints = this.#sandboxes.get(sandboxKey) ?? new Map<string, string>();
+    this.#sandboxes.set(sandboxKey, endpoints);
+    endpoints.set(endpointId, dockerId);
+    await this.#serve(sandboxKey, endpoints, READY_MS);
+  }
+
+  leave(endpointId: string): void {
+    for (const [path, endpoints] of this.#sandboxes) {
+      if (endpoints.delete(endpointId)) this.#afterLeave(path, endpoints);
+    }
+  }
+
+  /** What is attached here, or what it is called, is another. */
+  tellLocal(dockerId: string): void {
+    const binding = this.#deps.bindings.network(dockerId);
+    if (binding) this.#tellLocal(binding);
+  }
+
+  /** Brings everything in line with what Docker and the bindings hold. */
+  compare(): void {
+    const { bindings, containers } = this.#deps;
+    const bound = bindings.networks();
+    const ids = new Set(bound.map(({ network }) => network.id));
+    for (const networkId of this.#told.keys()) if (!ids.has(networkId)) this.#forget(networkId);
+    for (const binding of bound) {
+      this.#tellLocal(binding);
+      this.onRemote(binding.network.id);
+    }
+    for (const [path, endpoints] of this.#sandboxes) {
+      for (const [endpointId, dockerId] of endpoints) {
+        if (bindings.endpoint(dockerId, endpointId)) continue;
+        endpoints.delete(endpointId);
+        this.#afterLeave(path, endpoints);
+      }
+    }
+    for (const { sandboxKey, endpoints } of containers.placements()) {
+      if (sandboxKey === undefined) continue;
+      for (const { id, networkId } of endpoints) {
+        if (this.#sandboxes.get(sandboxKey)?.has(id) === true) continue;
+        if (bindings.endpoint(networkId, id)) void this.join(networkId, id, sandboxKey);
+      }
+    }
+  }
+
+  onHosts(hosts: readonly HostDocument[]): void {
+    const all = hosts.map(({ id, name, vtep }) => ({ id, name, address: vtep }));
+    this.#deps.server.setHosts(all);
+    for (const networkId of this.#told.keys()) this.onRemote(networkId);
+  }
+
+  /** What other hosts have on this network, or which of them are alive, is another. */
+  onRemote(networkId: string): void {
+    const { hostId, view, bindings, server } = this.#deps;
+    const binding = bindings.byNetworkId(networkId);
+    const documents = view.endpoints(networkId);
+    // Not loaded: what was known last is better than nothing.
+    if (!binding || documents === undefined) return;
+    const { name } = binding.network;
+    const alive = new Set(view.hosts().map(({ id }) => id));
+    const told = this.#toldOf(networkId);
+    const left = new Set(told.keys());
+    for (const document of documents) {
+      const { host } = document;
+      if (host === hostId) continue;
+      left.delete(host);
+      const isAlive = alive.has(host);
+      const before = told.get(host);
+      const isSame = before?.document === document && before.isAlive === isAlive;
+      if (isSame && before.name === name) continue;
+      told.set(host, { document, isAlive, name });
+      const endpoints = document.endpoints.flatMap((each) => named(each, each.dns));
+      server.setShare({ network: networkOf(binding), host, isLocal: false, isAlive, endpoints });
+    }
+    for (const host of left) {
+      told.delete(host);
+      server.deleteShare(networkId, host);
+    }
+  }
+
+  #tellLocal(binding: NetworkBinding): void {
+    const { hostId, server, bindings, containers } = this.#deps;
+    this.#toldOf(binding.network.id);
+    const bound = bindings.endpoints(binding.dockerId);
+    const endpoints = bound.flatMap((each) => named(each, containers.names(each.id)));
+    const network = networkOf(binding);
+    server.setShare({ network, host: hostId, isLocal: true, isAlive: true, endpoints });
+  }
+
+  #forget(networkId: string): void {
+    const { server, hostId } = this.#deps;
+    for (const host of [hostId, ...(this.#told.get(networkId)?.keys() ?? [])]) {
+      server.deleteShare(networkId, host);
+    }
+    this.#told.delete(networkId);
+  }
+
+  #toldOf(networkId: string): Map<string, Told> {
+    const told = this.#told.get(networkId) ?? new Map<string, Told>();
+    this.#told.set(networkId, told);
+    return told;
+  }
+
+  #afterLeave(path: string, endpoints: ReadonlyMap<string, string>): void {
+    if (endpoints.size > 0) {
+      void this.#serve(path, endpoints, 0);
+      return;
+    }
+    this.#sandboxes.delete(path);
+    this.#deps.server.leave(path);
+  }
+
+  async #serve(
+    path: string,
+    endpoints: ReadonlyMap<string, string>,
+    waitMs: number,
+  ): Promise<void> {
+    const networks = [...endpoints.values()].flatMap((dockerId) => {
+      const binding = this.#deps.bindings.network(dockerId);
+      return binding === undefined ? [] : [binding.network.id];
+    });
+    await this.#deps.server.serve(path, networks, waitMs);
+  }
+}
+
+function networkOf({ network: { id, name } }: NetworkBinding): { id: string; name?: string } {
+  return name === undefined ? { id } : { id, name };
+}
+
+interface Attached {
+  readonly id: string;
+  readonly addresses: readonly { readonly address: NamedEndpoint['addresses'][number] }[];
+}
+
+/** None while Docker has not told what it is called. */
+function named({ id, addresses }: Attached, dns: EndpointNames | undefined): NamedEndpoint[] {
+  if (dns === undefined) return [];
+  const { container, names, services = [], unhealthy = false } = dns;
+  return [
+    {
+      id,
+      names: [...names, container],
+      addresses: addresses.map(({ address }) => address),
+      services,
+      isHealthy: !unhealthy,
+    },
+  ];
+}

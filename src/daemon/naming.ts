@@ -1,0 +1,95 @@
+import type { ClusterView, EndpointNames, HostDocument } from '../cluster/index.js';
+import type { DockerEngine } from '../docker/index.js';
+import { NameServer, type SandboxState } from '../dns/index.js';
+import type { Bindings } from '../driver/index.js';
+import type { NetworkDriver } from '../plugin-api/index.js';
+import { Closer } from '../util/index.js';
+import type { Config } from './config.js';
+import { Containers } from './containers.js';
+import type { Log } from './log.js';
+import { NamedDriver } from './named-driver.js';
+import { Names } from './names.js';
+
+export interface NamingDeps {
+  readonly config: Config['dns'];
+  readonly hostId: string;
+  readonly engine: DockerEngine;
+  readonly bindings: Bindings;
+  readonly view: ClusterView;
+  /** What other hosts are told of this network, by the cluster's id, is another now. */
+  readonly publish: (networkId: string) => void;
+  readonly log: Log;
+}
+
+/**
+ * Names from end to end: what Docker calls its containers here, what other hosts are told of it, and who answers. Without
+ * `dns.enabled` this host's containers are found by others, and ask Docker only.
+ */
+export class Naming implements AsyncDisposable {
+  readonly #containers: Containers;
+  readonly #names: Names | undefined;
+  readonly #closer = new Closer();
+
+  private constructor(deps: NamingDeps, server: NameServer | undefined) {
+    const { engine, bindings, publish, log } = deps;
+    if (server) this.#closer.use(server);
+    this.#containers = this.#closer.use(
+      new Containers({
+        engine,
+        isOurs: (dockerId) => bindings.network(dockerId) !== undefined,
+        onChange: (dockerIds) => {
+          for (const dockerId of dockerIds) {
+            this.#names?.tellLocal(dockerId);
+            const binding = bindings.network(dockerId);
+            if (binding) publish(binding.network.id);
+          }
+        },
+        onCompared: () => this.#names?.compare(),
+        log,
+      }),
+    );
+    this.#names = server && new Names({ ...deps, server, containers: this.#containers });
+  }
+
+  /** Starts the thread that answers, and to follow Docker. */
+  static open(deps: NamingDeps): Naming {
+    const { config, log } = deps;
+    const server = config.enabled
+      ? NameServer.open({
+          ttlSec: config.ttlSec,
+          localFirst: config.localFirst,
+          onSandbox: (path, state, reason) => report(log, path, state, reason),
+          onCrash: (err) => log.error({ err }, 'names are not answered; starting anew'),
+        })
+      : undefined;
+    const naming = new Naming(deps, server);
+    naming.#containers.start();
+    return naming;
+  }
+
+  namesOf(endpointId: string): EndpointNames | undefined {
+    return this.#containers.names(endpointId);
+  }
+
+  onHosts(hosts: readonly HostDocument[]): void {
+    this.#names?.onHosts(hosts);
+  }
+
+  onRemote(networkId: string): void {
+    this.#names?.onRemote(networkId);
+  }
+
+  /** The same driver, whose calls names follow. */
+  driver(driver: NetworkDriver): NetworkDriver {
+    return this.#names ? new NamedDriver(driver, this.#names) : driver;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#closer.close();
+  }
+}
+
+function report(log: Log, netns: string, state: SandboxState, reason: string | undefined): void {
+  if (state !== 'failed') log.debug({ netns, state, reason }, 'names in a container');
+  else log.warn({ netns, reason }, "names of other hosts not served here; Docker's own are");
+}

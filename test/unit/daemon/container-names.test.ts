@@ -1,0 +1,54 @@
+import test from 'ava';
+import { namesOf } from '../../../src/daemon/container-names.js';
+import type { DockerContainer } from '../../../src/docker/index.js';
+import { container, containerId } from './docker-container.js';
+
+const named = (more: Partial<DockerContainer>, aliases: readonly string[] = []) => {
+  const attachment = { networkId: 'net1', endpointId: 'ep1', aliases };
+  return namesOf(container(1, more), attachment);
+};
+
+test('container names > its own comes first, and ids are not said twice', (t) => {
+  const short = containerId(1).slice(0, 12);
+  t.deepEqual(named({ name: 'api' }, ['web', short, 'api', 'web']), {
+    container: short,
+    names: ['api', 'web'],
+  });
+});
+
+test('container names > a hostname and labels add to them', (t) => {
+  const labels = { 'weft.name': 'x, y,', other: 'z' };
+  t.deepEqual(named({ name: 'api', hostname: 'inside', labels }).names, [
+    'api',
+    'inside',
+    'x',
+    'y',
+  ]);
+});
+
+test('container names > services are exposed ports and ports that labels name', (t) => {
+  const labels = {
+    'weft.srv.Metrics': '9100',
+    'weft.srv.dns': '53/UDP',
+    'weft.srv.bad': 'http',
+    'weft.srv.none': '0',
+    'weft.srv.': '1',
+  };
+  t.deepEqual(named({ exposedPorts: ['80/tcp', '70000/tcp', 'x'], labels }).services, [
+    { label: '80', protocol: 'tcp', port: 80 },
+    { label: 'metrics', protocol: 'tcp', port: 9100 },
+    { label: 'dns', protocol: 'udp', port: 53 },
+  ]);
+});
+
+test('container names > only a health check that says healthy is healthy', (t) => {
+  t.is(named({}).unhealthy, undefined);
+  t.is(named({ health: 'healthy' }).unhealthy, undefined);
+  t.is(named({ health: 'starting' }).unhealthy, true);
+  t.is(named({ health: 'unhealthy' }).unhealthy, true);
+});
+
+test('container names > what does not fit a document is cut', (t) => {
+  const labels = { 'weft.name': Array.from({ length: 500 }, (_, i) => `n${i}`).join(',') };
+  t.is(named({ labels }).names.length, 64);
+});

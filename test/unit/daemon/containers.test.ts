@@ -1,0 +1,143 @@
+import test from 'ava';
+import { Containers } from '../../../src/daemon/containers.js';
+import { createLog } from '../../../src/daemon/log.js';
+import {
+  type DockerContainer,
+  DockerEngine,
+  type ListedContainer,
+} from '../../../src/docker/index.js';
+import { container, containerId } from './docker-container.js';
+
+/** An engine whose containers the test sets. */
+class ScriptedEngine extends DockerEngine {
+  readonly all = new Map<string, DockerContainer>();
+  asked = 0;
+  refusals = 0;
+
+  constructor() {
+    super({ socketPath: '/nonexistent', timeoutMs: 1 });
+  }
+
+  set(one: DockerContainer): void {
+    this.all.set(one.id, one);
+  }
+
+  override async containers(): Promise<ListedContainer[]> {
+    const running = [...this.all.values()].filter(({ isRunning }) => isRunning);
+    return running.map(({ id, name, health, attachments }) => ({
+      id,
+      networkIds: attachments.map(({ networkId }) => networkId),
+      signature: JSON.stringify([name, health, attachments.map(({ endpointId }) => endpointId)]),
+    }));
+  }
+
+  override async container(id: string): Promise<DockerContainer | undefined> {
+    this.asked += 1;
+    if (this.refusals > 0) {
+      this.refusals -= 1;
+      throw new Error('the engine is busy');
+    }
+    return this.all.get(id);
+  }
+}
+
+function setUp() {
+  const engine = new ScriptedEngine();
+  const changes: string[] = [];
+  const containers = new Containers({
+    engine,
+    isOurs: (id) => id.startsWith('net'),
+    onChange: (ids) => changes.push([...ids].join(' ')),
+    onCompared: () => undefined,
+    log: createLog({ level: 'error', format: 'json' }),
+  });
+  /** As if the engine told it; resolves when what follows is done. */
+  const event = async (action: string, id: string): Promise<void> => {
+    containers.onEvent({ type: 'container', action, id });
+    await containers.settled();
+  };
+  return { engine, changes, containers, event };
+}
+
+test('containers > one that starts is known by its names, and one that dies is not', async (t) => {
+  const { engine, changes, containers, event } = setUp();
+  engine.set(container(1));
+  await event('start', containerId(1));
+  t.deepEqual(containers.names('ep1')?.names, ['c1']);
+  t.deepEqual(containers.placements(), [
+    {
+      sandboxKey: '/run/docker/netns/1',
+      endpoints: [{ id: 'ep1', networkId: 'net1', names: containers.names('ep1')! }],
+    },
+  ]);
+  await event('die', containerId(1));
+  t.is(containers.names('ep1'), undefined);
+  t.deepEqual(changes, ['net1', 'net1']);
+});
+
+test('containers > a renamed one loses its old name', async (t) => {
+  const { engine, containers, event } = setUp();
+  engine.set(container(1));
+  await event('start', containerId(1));
+  engine.set(container(1, { name: 'other' }));
+  await event('rename', containerId(1));
+  t.deepEqual(containers.names('ep1')?.names, ['other']);
+});
+
+test('containers > what no event told is found by comparison, and asked about once', async (t) => {
+  const { engine, changes, containers } = setUp();
+  engine.set(container(1));
+  engine.set(container(2, { health: 'starting' }));
+  engine.set(
+    container(3, { attachments: [{ networkId: 'bridge', endpointId: 'e', aliases: [] }] }),
+  );
+  await containers.compare();
+  await containers.compare();
+  t.is(engine.asked, 2);
+  t.is(containers.names('ep2')?.unhealthy, true);
+  engine.set(container(2, { health: 'healthy' }));
+  engine.all.delete(containerId(1));
+  await containers.compare();
+  t.is(containers.names('ep1'), undefined);
+  t.is(containers.names('ep2')?.unhealthy, undefined);
+  t.is(changes.length, 4);
+});
+
+test('containers > two hundred that came and went while nothing was heard leave no name', async (t) => {
+  const { engine, containers } = setUp();
+  engine.set(container(1));
+  await containers.compare();
+  engine.all.clear();
+  for (let i = 0; i < 200; i += 1)
+    containers.onEvent({ type: 'container', action: 'start', id: `${i}` });
+  engine.set(container(2));
+  await containers.compare();
+  t.deepEqual(
+    containers.placements().map(({ endpoints }) => endpoints.map(({ id }) => id)),
+    [['ep2']],
+  );
+});
+
+test('containers > an engine that is busy is asked again', async (t) => {
+  const { engine, containers, event } = setUp();
+  engine.set(container(1));
+  engine.refusals = 2;
+  await event('start', containerId(1));
+  t.deepEqual(containers.names('ep1')?.names, ['c1']);
+});
+
+test('containers > connecting a network is about the container, creating one about nobody', async (t) => {
+  const { engine, containers } = setUp();
+  engine.set(container(1));
+  containers.onEvent({ type: 'network', action: 'connect', id: 'net1', container: containerId(1) });
+  containers.onEvent({ type: 'network', action: 'create', id: 'net2' });
+  await containers.settled();
+  t.is(engine.asked, 1);
+  t.truthy(containers.names('ep1'));
+});
+
+test('containers > the health of those that are not ours is no news', async (t) => {
+  const { engine, event } = setUp();
+  await event('health_status: healthy', containerId(1));
+  t.is(engine.asked, 0);
+});

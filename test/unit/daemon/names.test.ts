@@ -1,0 +1,173 @@
+import test from 'ava';
+import type { EndpointNames, EndpointsDocument, HostDocument } from '../../../src/cluster/index.js';
+import type { Placement } from '../../../src/daemon/containers.js';
+import { Names } from '../../../src/daemon/names.js';
+import { TYPE } from '../../../src/dns/wire/index.js';
+import { type Share, Zone } from '../../../src/dns/zone/index.js';
+import { Bindings } from '../../../src/driver/index.js';
+import { parseAddress, parseMac, parsePrefix, parseVni } from '../../../src/net/index.js';
+import { EmbeddedStore } from '../../../src/store/index.js';
+
+const WEB = '0123456789ab';
+const MAC = parseMac('02:42:0a:01:00:05');
+
+const dnsOf = (name: string): EndpointNames => ({ container: '1'.repeat(12), names: [name] });
+
+/** A zone in place of the thread, with what shall be served. */
+class FakeServer {
+  readonly zone = new Zone({ ttlSec: 5, localFirst: false });
+  readonly served = new Map<string, readonly string[]>();
+  told = 0;
+
+  setShare(share: Share): void {
+    this.told += 1;
+    this.zone.setShare(share);
+  }
+  deleteShare(network: string, host: string): void {
+    this.zone.deleteShare(network, host);
+  }
+  setHosts(hosts: Parameters<Zone['setHosts']>[0]): void {
+    this.zone.setHosts(hosts);
+  }
+  async serve(path: string, networks: readonly string[]): Promise<void> {
+    this.served.set(path, networks);
+  }
+  leave(path: string): void {
+    this.served.delete(path);
+  }
+}
+
+const hostOf = (id: string): HostDocument => {
+  const vtep = parseAddress('192.168.0.1');
+  return { id, name: id, vtep, mtu: 1500, version: '1', startedAt: 't' };
+};
+
+async function setUp() {
+  const bindings = await Bindings.load(EmbeddedStore.memory(), () => undefined);
+  const bind = async (dockerId: string, id: string): Promise<void> => {
+    const pools = [{ id: 'p', prefix: parsePrefix('10.1.0.0/24') }];
+    const rest = { internal: false, pools, createdBy: 'h', createdAt: 't' };
+    const network = { id, name: dockerId, vni: parseVni(5), ...rest };
+    await bindings.addNetwork({ v: 1, dockerId, network });
+  };
+  const attach = async (id: string, last: number, dockerId = 'web'): Promise<void> => {
+    const address = parseAddress(`10.1.0.${last}`);
+    const addresses = [{ address, prefixLength: 24, poolId: 'p' }];
+    await bindings.addEndpoint({ v: 1, id, dockerId, mac: MAC, addresses, since: 0 });
+  };
+  await bind('web', WEB);
+  const server = new FakeServer();
+  const world = {
+    called: new Map<string, EndpointNames>(),
+    placements: [] as Placement[],
+    alive: ['h1', 'h2'],
+    documents: [] as EndpointsDocument[],
+  };
+  const names = new Names({
+    hostId: 'h1',
+    server,
+    bindings,
+    view: { hosts: () => world.alive.map(hostOf), endpoints: () => world.documents },
+    containers: { names: (id) => world.called.get(id), placements: () => world.placements },
+  });
+  const ask = (name: string): string => {
+    const reply = server.zone.answer({ name, type: TYPE.A }, [WEB]);
+    return (reply?.answers ?? []).map((r) => ('address' in r ? r.address : '')).join(' ');
+  };
+  return { bindings, bind, attach, server, world, names, ask };
+}
+
+function documentOf(host: string, name: string, last: number): EndpointsDocument {
+  const addresses = [{ address: parseAddress(`10.1.0.${last}`), prefixLength: 24 }];
+  return {
+    network: WEB,
+    host,
+    endpoints: [{ id: `${last}`, mac: MAC, addresses, dns: dnsOf(name) }],
+  };
+}
+
+test('names > a container here is found by its name and id from when Docker told it until it is detached', async (t) => {
+  const { bindings, attach, world, names, ask } = await setUp();
+  await attach('ep1', 5);
+  names.tellLocal('web');
+  t.is(ask('api'), '');
+  world.called.set('ep1', dnsOf('api'));
+  names.tellLocal('web');
+  t.is(ask('api'), '10.1.0.5');
+  t.is(ask('111111111111'), '10.1.0.5');
+  await bindings.removeEndpoint('web', 'ep1');
+  names.tellLocal('web');
+  t.is(ask('api'), '');
+});
+
+test('names > what other hosts announce is found, without a second word for what is the same', async (t) => {
+  const { server, world, names, ask } = await setUp();
+  world.documents = [documentOf('h2', 'db', 6), documentOf('h1', 'stale', 7)];
+  names.onRemote(WEB);
+  names.onRemote(WEB);
+  t.is(ask('db'), '10.1.0.6');
+  t.is(ask('stale'), '', 'this host knows itself better');
+  t.is(server.told, 1);
+  world.documents = [];
+  names.onRemote(WEB);
+  t.is(ask('db'), '');
+});
+
+test('names > a host that is gone is asked for only when no other is left', async (t) => {
+  const { world, names, ask } = await setUp();
+  world.documents = [documentOf('h2', 'db', 6), documentOf('h3', 'db', 7)];
+  names.onRemote(WEB);
+  t.is(ask('db'), '10.1.0.6');
+  world.alive = ['h1'];
+  names.onHosts([hostOf('h1')]);
+  t.is(ask('db').split(' ').length, 2);
+});
+
+test('names > a namespace is served for all its networks, and left with the last', async (t) => {
+  const { bind, attach, server, names } = await setUp();
+  await bind('back', 'ba9876543210');
+  await attach('ep1', 5);
+  await attach('ep2', 6, 'back');
+  await names.join('web', 'ep1', '/netns/1');
+  await names.join('back', 'ep2', '/netns/1');
+  t.deepEqual(server.served.get('/netns/1'), [WEB, 'ba9876543210']);
+  names.leave('ep1');
+  t.deepEqual(server.served.get('/netns/1'), ['ba9876543210']);
+  names.leave('ep2');
+  t.is(server.served.size, 0);
+});
+
+test('names > after a restart containers that run are served again, and what no call ended is left', async (t) => {
+  const { bindings, attach, server, world, names } = await setUp();
+  await attach('ep1', 5);
+  world.placements = [
+    {
+      sandboxKey: '/netns/1',
+      endpoints: [{ id: 'ep1', networkId: 'web', names: dnsOf('api') }],
+    },
+    {
+      sandboxKey: '/netns/2',
+      endpoints: [{ id: 'unbound', networkId: 'web', names: dnsOf('x') }],
+    },
+  ];
+  names.compare();
+  t.deepEqual([...server.served.keys()], ['/netns/1']);
+  await bindings.removeEndpoint('web', 'ep1');
+  world.placements = [];
+  names.compare();
+  t.is(server.served.size, 0);
+});
+
+test('names > a network that this host left is forgotten', async (t) => {
+  const { bindings, attach, world, names, ask } = await setUp();
+  await attach('ep1', 5);
+  world.called.set('ep1', dnsOf('api'));
+  world.documents = [documentOf('h2', 'db', 6)];
+  names.compare();
+  t.is(ask('api'), '10.1.0.5');
+  t.is(ask('db'), '10.1.0.6');
+  await bindings.removeNetwork('web');
+  names.compare();
+  t.is(ask('api'), '');
+  t.is(ask('db'), '');
+});
