@@ -8,6 +8,8 @@ import { Crowd } from './crowd.js';
 
 export const networkName = 'bench';
 const prefix = '10.60.0.0/16';
+/** The network's pool, towards Docker. */
+export const poolId = prefix.replace('/', '-');
 
 /** Makes the network on these hosts, with room for a crowd. */
 export async function makeNetwork(hosts: readonly Host[]): Promise<void> {
