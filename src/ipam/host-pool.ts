@@ -198,6 +198,7 @@ export class HostPool implements AsyncDisposable {
     this.share.unsettled.clear();
     this.#line.fail(unknownPool(local.id));
     await local.save();
+    this.#worker.kick();
   }
 
   /** What this host had was given back by others: only what is attached here is still ours, if the store agrees. */

@@ -360,8 +360,9 @@ export class Ipam implements IpamDriver, AsyncDisposable {
 
   async #leave(pool: HostPool, signal: AbortSignal): Promise<void> {
     await this.#mutex.run(POOLS, async () => {
-      // Unless it was granted again meanwhile.
-      if (!pool.local.isMember) await this.#giveUp(pool.local.id, signal);
+      // Unless it was granted again meanwhile, or has been left.
+      const isCurrent = this.#pools.get(pool.local.id) === pool;
+      if (isCurrent && !pool.local.isMember) await this.#giveUp(pool.local.id, signal);
     });
   }
 
