@@ -2,12 +2,12 @@
 import { parseArgs } from 'node:util';
 import { engineReleases, oneOf, storeKinds } from '../lab/index.js';
 import { messageOf } from '../src/util/index.js';
-import { layerNames, steps, type Selection, type Step } from './runner/layers.js';
+import { defaultLayers, layerNames, steps, type Selection, type Step } from './runner/layers.js';
 import { TapReader } from './runner/tap.js';
 
 const usage = `usage: npm test -- [options] [FILE...]
 
-  --layer NAME       ${layerNames.join(', ')}; may be given more than once (all)
+  --layer NAME       ${layerNames.join(', ')}; may be given more than once (all but long)
   --engine RELEASE   ${engineReleases.join(', ')}: only this engine in the layer e2e (all)
   --store KIND       consul or embedded: only this store in the layer e2e (both)
   --match PATTERN    only tests whose title matches, * stands for anything; may be given more than once
@@ -17,7 +17,7 @@ const usage = `usage: npm test -- [options] [FILE...]
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    layer: { type: 'string', multiple: true, default: [...layerNames] },
+    layer: { type: 'string', multiple: true, default: [...defaultLayers] },
     engine: { type: 'string' },
     store: { type: 'string' },
     match: { type: 'string', multiple: true, default: [] },

@@ -14,8 +14,10 @@ import {
 } from '../../lab/index.js';
 import { exists } from '../../lab/files.js';
 
-export const layerNames = ['unit', 'kernel', 'e2e'] as const;
+export const layerNames = ['unit', 'kernel', 'e2e', 'long'] as const;
 export type LayerName = (typeof layerNames)[number];
+/** Those of `npm test`. What is long is run before a release, or by who works on it. */
+export const defaultLayers: readonly LayerName[] = ['unit', 'kernel', 'e2e'];
 
 export interface Selection {
   readonly layers: readonly LayerName[];
@@ -50,6 +52,7 @@ export function steps(selection: Selection): Step[] {
   if (selection.layers.includes('unit')) all.push(...unitSteps(selection));
   if (selection.layers.includes('kernel')) all.push(kernelStep(selection));
   if (selection.layers.includes('e2e')) all.push(...e2eSteps(selection));
+  if (selection.layers.includes('long')) all.push(ownStep('long', 'ava.long.config.js', selection));
   return all;
 }
 
@@ -99,7 +102,10 @@ function e2eSteps(selection: Selection): Step[] {
   const isAlone = (file: string): boolean => file.includes('/alone/');
   const onLab = only(selection, (file) => !isAlone(file));
   const alone = only(selection, (file) => isAlone(file) || file.includes('**'));
-  return [...(onLab ? labSteps(onLab) : []), ...(alone ? [aloneStep(alone)] : [])];
+  return [
+    ...(onLab ? labSteps(onLab) : []),
+    ...(alone ? [ownStep('e2e, once', 'ava.alone.config.js', alone)] : []),
+  ];
 }
 
 /** The selection with those of its files that match; undefined when it names files and none does. */
@@ -132,14 +138,14 @@ function labSteps(selection: Selection): Step[] {
 }
 
 /** AVA on tests that each start what they need. */
-function aloneStep(selection: Selection): Step {
+function ownStep(name: string, config: string, selection: Selection): Step {
   return {
-    name: 'e2e, once',
+    name,
     slow: true,
     run: async (onOutput) => {
       await ensureLabPackages('28.5');
       await ensureBenchTools();
-      const argv = avaArgv('ava.alone.config.js', selection);
+      const argv = avaArgv(config, selection);
       return runInJail([process.execPath, ...argv], { onOutput });
     },
   };

@@ -6,9 +6,9 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
-import { type Host, Lab, waitFor } from '../../../lab/index.js';
-import { collect } from '../../chaos/facts.js';
-import { judge } from '../../chaos/judge.js';
+import { type Host, Lab, waitFor } from '../../lab/index.js';
+import { collect } from '../chaos/facts.js';
+import { judge } from '../chaos/judge.js';
 import {
   addressOf,
   attachment,
@@ -18,7 +18,7 @@ import {
   pidOf,
   pings,
   runIdle,
-} from '../../helpers/weft-lab.js';
+} from '../helpers/weft-lab.js';
 
 const outageSeconds = Number(process.env['WEFT_OUTAGE_SECONDS'] ?? 12);
 /** In a short outage its beginning is most of the cost: it can show a loop that spins, no more. */
