@@ -5,7 +5,7 @@
   },
   'targets': [{
     'target_name': 'weft',
-    'sources': ['addon.cc', 'error.cc', 'job.cc', 'thread.cc', 'socket.cc', 'execute.cc', 'poll.cc', 'netns.cc', 'inet.cc'],
+    'sources': ['all.cc'],
     'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
     'defines': ['NAPI_VERSION=8', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
     'cflags': ['-Wall', '-Wextra', '-Werror', '-fvisibility=hidden'],

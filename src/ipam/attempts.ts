@@ -17,6 +17,8 @@ export interface Context {
   readonly random: () => number;
   /** How long a freed address rests. */
   readonly restMs: number;
+  /** How long after RequestAddress its endpoint, or a second release of the one before, can come. */
+  readonly settleMs: number;
   /** How long a call of Docker's waits for a store that does not answer. */
   readonly patienceMs: number;
   /** A host's name for people. */

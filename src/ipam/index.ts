@@ -6,7 +6,8 @@
  * Does not: speak Docker's JSON (plugin-api), know which endpoints live (the driver says so), or touch the kernel.
  */
 export { IpamError, type IpamDetail } from './errors.js';
-export { Ipam, type IpamOptions, type PoolDescription } from './ipam.js';
+export { Ipam, type PoolDescription } from './ipam.js';
+export type { IpamOptions } from './options.js';
 export { type ReclaimReport } from './reclaim.js';
 export type { ReclaimOptions, Reclaimed } from './reclaim.js';
 export type { Occupied } from './prefixes.js';

@@ -47,7 +47,7 @@ export class Share {
     this.attached = attached;
     this.layout = new Layout(local.pool);
     this.table = new BlockTable(context, local.pool);
-    this.unsettled = new Unsettled(context.now);
+    this.unsettled = new Unsettled(context.now, context.settleMs);
     this.#onFreed = onFreed;
   }
 

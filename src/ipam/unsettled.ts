@@ -1,12 +1,6 @@
 import type { Address } from '../net/index.js';
 
 /**
- * CreateEndpoint follows RequestAddress within milliseconds; with a second address to wait for while the store is away, within
- * that wait (8 s). A repeated release comes about as late.
- */
-const SETTLE_MS = 10_000;
-
-/**
  * Addresses that were handed out a moment ago and that no endpoint has yet.
  *
  * Docker's releases do not say which hand-out they are for. One that comes now may be for the container before, which had the
@@ -16,12 +10,15 @@ const SETTLE_MS = 10_000;
  */
 export class Unsettled {
   readonly #now: () => number;
+  readonly #settleMs: number;
   /** Since when; oldest first. */
   readonly #since = new Map<Address, number>();
   readonly #putOff = new Map<Address, PutOff>();
 
-  constructor(now: () => number) {
+  /** `settleMs`: how long after its hand-out an endpoint can still come for an address. */
+  constructor(now: () => number, settleMs: number) {
     this.#now = now;
+    this.#settleMs = settleMs;
   }
 
   /** Handed out just now; a release that was put off was for the one before. */
@@ -53,7 +50,7 @@ export class Unsettled {
     const since = this.#since.get(address);
     if (since === undefined || !this.#isYoung(since)) return false;
     if (this.#putOff.has(address)) return true;
-    const timer = setTimeout(() => this.ended(address), SETTLE_MS);
+    const timer = setTimeout(() => this.ended(address), this.#settleMs);
     this.#putOff.set(address, { release, timer });
     return true;
   }
@@ -66,7 +63,7 @@ export class Unsettled {
   }
 
   #isYoung(since: number): boolean {
-    return this.#now() - since < SETTLE_MS;
+    return this.#now() - since < this.#settleMs;
   }
 }
 

@@ -18,7 +18,10 @@ export interface Reply {
  * and gives the one to send; `cutAt` sends the head, so many octets of the body, and then resets.
  */
 export type Fate =
-  'pass' | 'hold' | 'reset' | ((reply: Reply) => Reply & { readonly cutAt?: number });
+  | 'pass'
+  | 'hold'
+  | 'reset'
+  | ((reply: Reply) => Reply & { readonly cutAt?: number });
 
 /** Stands between a store and a real Consul and breaks what it is told to. */
 export class ConsulProxy implements AsyncDisposable {

@@ -71,4 +71,8 @@ export interface ElementSpec {
 }
 
 export type Verdict =
-  'accept' | 'drop' | 'return' | { readonly jump: string } | { readonly goto: string };
+  | 'accept'
+  | 'drop'
+  | 'return'
+  | { readonly jump: string }
+  | { readonly goto: string };

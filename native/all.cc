@@ -1,0 +1,10 @@
+// The addon as one translation unit: reading napi.h takes a compiler longer than all of our files together.
+#include "addon.cc"
+#include "error.cc"
+#include "execute.cc"
+#include "inet.cc"
+#include "job.cc"
+#include "netns.cc"
+#include "poll.cc"
+#include "socket.cc"
+#include "thread.cc"
