@@ -1,13 +1,10 @@
 import {
+  BorrowedStore,
   type CallOptions,
-  type Entry,
-  type Lease,
   type Op,
   type Outcome,
-  type Snapshot,
   type Store,
   StoreError,
-  type WatchOptions,
 } from '../store/index.js';
 import type { ClusterError } from './errors.js';
 
@@ -21,43 +18,21 @@ export interface Ground {
 }
 
 /** A store each of whose writes succeeds only while its ground holds. Takes one step more per transaction. Reads are free. */
-export class FencedStore implements Store {
-  readonly kind: Store['kind'];
-  readonly #inner: Store;
+export class FencedStore extends BorrowedStore {
   readonly #ground: Ground;
 
   constructor(inner: Store, ground: Ground) {
-    this.kind = inner.kind;
-    this.#inner = inner;
+    super(inner);
     this.#ground = ground;
   }
 
-  async transact(ops: readonly Op[], options?: CallOptions): Promise<Outcome> {
+  override async transact(ops: readonly Op[], options?: CallOptions): Promise<Outcome> {
     const { key } = this.#ground;
     const ifVersion = await this.#ground.version(options?.signal);
-    const outcome = await this.#inner.transact([...ops, { op: 'check', key, ifVersion }], options);
+    const outcome = await this.inner.transact([...ops, { op: 'check', key, ifVersion }], options);
     if (!outcome.ok && outcome.index === ops.length) throw this.#ground.broken(ifVersion);
     return outcome;
   }
-
-  async get(key: string, options?: CallOptions): Promise<Entry | undefined> {
-    return this.#inner.get(key, options);
-  }
-
-  async list(prefix: string, options?: CallOptions): Promise<Entry[]> {
-    return this.#inner.list(prefix, options);
-  }
-
-  watch(prefix: string, options: WatchOptions): AsyncIterable<Snapshot> {
-    return this.#inner.watch(prefix, options);
-  }
-
-  async lease(options: { readonly name: string; readonly ttlMs: number }): Promise<Lease> {
-    return this.#inner.lease(options);
-  }
-
-  /** The store beneath stays open: it is somebody else's. */
-  async [Symbol.asyncDispose](): Promise<void> {}
 }
 
 type State =
@@ -73,7 +48,7 @@ export class Standing implements Ground {
   readonly key: string;
   readonly #kind: Store['kind'];
   #state: State = { kind: 'unknown' };
-  #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
   /** Asks its announcer to find out anew. */
   onDoubt = (): void => undefined;
   /** Tells its announcer that the store is back. */
@@ -133,7 +108,7 @@ export class Standing implements Ground {
 
   #set(state: State): void {
     this.#state = state;
-    for (const wake of this.#waiting.splice(0)) wake();
+    for (const wake of this.#waiting) wake();
   }
 
   async #known(signal: AbortSignal | undefined): Promise<void> {
@@ -141,12 +116,13 @@ export class Standing implements Ground {
     await new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
+        this.#waiting.delete(done);
         signal?.removeEventListener('abort', done);
         resolve();
       };
       const timer = setTimeout(done, WAIT_MS);
       signal?.addEventListener('abort', done, { once: true });
-      this.#waiting.push(done);
+      this.#waiting.add(done);
     });
     signal?.throwIfAborted();
   }

@@ -23,6 +23,7 @@ export {
   stepsOf,
 } from './limits.js';
 export { StoreError, type StoreDetail } from './errors.js';
+export { BorrowedStore } from './borrowed.js';
 export { EmbeddedStore, type EmbeddedOptions } from './embedded.js';
 export { ConsulStore, type ConsulOptions } from './consul.js';
 export type { ConsulTls } from './consul-http.js';

@@ -1,14 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import {
+  BorrowedStore,
   type CallOptions,
   type Entry,
   type Lease,
   type Op,
   type Outcome,
-  type Snapshot,
   type Store,
   StoreError,
-  type WatchOptions,
 } from '../../src/store/index.js';
 
 export interface Shakiness {
@@ -22,9 +21,7 @@ export interface Shakiness {
  * One host's way to a store that others use too: calls take time, fail before or after they were committed, and stop for good
  * when the host dies.
  */
-export class ShakyStore implements Store {
-  readonly kind = 'embedded';
-  readonly #inner: Store;
+export class ShakyStore extends BorrowedStore {
   readonly #shakiness: Shakiness;
   #callsLeft = Number.POSITIVE_INFINITY;
   #onDeath: () => void = () => undefined;
@@ -32,7 +29,7 @@ export class ShakyStore implements Store {
   readonly died = new Promise<void>((resolve) => (this.#onDeath = resolve));
 
   constructor(inner: Store, shakiness: Shakiness) {
-    this.#inner = inner;
+    super(inner);
     this.#shakiness = shakiness;
   }
 
@@ -41,27 +38,21 @@ export class ShakyStore implements Store {
     this.#callsLeft = calls;
   }
 
-  async get(key: string, options?: CallOptions): Promise<Entry | undefined> {
-    return this.#call(async () => this.#inner.get(key, options));
+  override async get(key: string, options?: CallOptions): Promise<Entry | undefined> {
+    return this.#call(async () => this.inner.get(key, options));
   }
 
-  async list(prefix: string, options?: CallOptions): Promise<Entry[]> {
-    return this.#call(async () => this.#inner.list(prefix, options));
+  override async list(prefix: string, options?: CallOptions): Promise<Entry[]> {
+    return this.#call(async () => this.inner.list(prefix, options));
   }
 
-  async transact(ops: readonly Op[], options?: CallOptions): Promise<Outcome> {
-    return this.#call(async () => this.#inner.transact(ops, options));
+  override async transact(ops: readonly Op[], options?: CallOptions): Promise<Outcome> {
+    return this.#call(async () => this.inner.transact(ops, options));
   }
 
-  watch(prefix: string, options: WatchOptions): AsyncIterable<Snapshot> {
-    return this.#inner.watch(prefix, options);
+  override async lease(options: Parameters<Store['lease']>[0]): Promise<Lease> {
+    return this.#call(async () => this.inner.lease(options));
   }
-
-  async lease(options: { readonly name: string; readonly ttlMs: number }): Promise<Lease> {
-    return this.#call(async () => this.#inner.lease(options));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
 
   async #call<T>(run: () => Promise<T>): Promise<T> {
     await this.#wander();

@@ -7,7 +7,7 @@ import { NameServer, type SandboxState } from '../../src/dns/index.js';
 import { parseAddress } from '../../src/net/index.js';
 import { createNetns, deleteNetns } from '../../src/netlink/index.js';
 import type { AskerData } from '../helpers/dns-asker.js';
-import { DockerResolver, testSandbox } from '../helpers/dns-sandbox.js';
+import { DockerResolver, type TestSandbox, testSandbox } from '../helpers/dns-sandbox.js';
 import { netnsPath, nodeEnv, openFds, until } from '../helpers/native.js';
 
 const WAIT_MS = 10_000;
@@ -43,6 +43,17 @@ function setApis(server: NameServer, count: number): void {
   server.setShare({ network, host: 'h1', isLocal: true, isAlive: true, endpoints });
 }
 
+/** One with Docker's resolver in it. */
+async function dockerSandbox(
+  t: ExecutionContext,
+): Promise<{ readonly sandbox: TestSandbox; readonly docker: DockerResolver }> {
+  const sandbox = await testSandbox(t);
+  const docker = new DockerResolver(sandbox);
+  await docker.start();
+  t.teardown(() => docker.stop());
+  return { sandbox, docker };
+}
+
 const addressesOf = ({ answers = [] }: DecodedPacket): unknown[] =>
   answers.map((answer) => 'data' in answer && answer.data);
 
@@ -58,10 +69,7 @@ test('dns > a container is answered by UDP and TCP, with nothing set in it', asy
 });
 
 test('dns > what is none of ours goes to Docker’s resolver, by the same transport, in the same spelling', async (t) => {
-  const sandbox = await testSandbox(t);
-  const docker = new DockerResolver(sandbox);
-  await docker.start();
-  t.teardown(() => docker.stop());
+  const { sandbox, docker } = await dockerSandbox(t);
   const { server } = await testServer(t);
   await server.serve(sandbox.path, [WEB], WAIT_MS);
   t.deepEqual(addressesOf(await sandbox.ask('Example.com', 'A')), ['192.0.2.1']);
@@ -114,10 +122,7 @@ test('dns > our rules outlive whoever flushes them', async (t) => {
 });
 
 test('dns > a container that leaves a network no longer sees its names', async (t) => {
-  const sandbox = await testSandbox(t);
-  const docker = new DockerResolver(sandbox);
-  await docker.start();
-  t.teardown(() => docker.stop());
+  const { sandbox } = await dockerSandbox(t);
   const { server } = await testServer(t);
   await server.serve(sandbox.path, [WEB], WAIT_MS);
   await server.serve(sandbox.path, [], WAIT_MS);
@@ -136,10 +141,7 @@ test('dns > nothing stays in a namespace that is left', async (t) => {
 });
 
 test('dns > a daemon that is killed leaves a container with Docker’s resolver', async (t) => {
-  const sandbox = await testSandbox(t);
-  const docker = new DockerResolver(sandbox);
-  await docker.start();
-  t.teardown(() => docker.stop());
+  const { sandbox } = await dockerSandbox(t);
   const daemon = fork(new URL('../helpers/dns-daemon.js', import.meta.url), [sandbox.path], {
     env: nodeEnv,
     execArgv: [],
