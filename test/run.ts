@@ -33,6 +33,8 @@ interface StepResult {
 }
 
 const interruptedCodes = [129, 130, 143];
+/** So many steps that mostly wait run at once. */
+const lanes = 2;
 
 if (values.help) process.stdout.write(usage);
 else process.exitCode = await main();
@@ -45,41 +47,57 @@ async function main(): Promise<number> {
     console.error(messageOf(error));
     return 2;
   }
-  const total = { passed: 0, failed: 0 };
-  for (const step of wanted) {
-    const result = await runStep(step);
-    total.passed += result.passed;
-    total.failed += result.failed;
-    if (result.interrupted) return 1;
-  }
-  console.log(`\n${total.passed} passed, ${total.failed} failed`);
-  return total.failed > 0 || total.passed === 0 ? 1 : 0;
+  const alone = wanted.filter((step) => !step.beside);
+  const beside = wanted.filter((step) => step.beside);
+  const results: StepResult[] = [];
+  const goOn = (): boolean => results.every((result) => !result.interrupted);
+  for (const step of alone) if (goOn()) results.push(await runStep(step, ''));
+  // What fails to install is told by the step that needs it.
+  for (const step of beside) if (goOn()) await step.prepare?.().catch(() => undefined);
+  const isCrowded = beside.length > 1;
+  const lane = async (): Promise<void> => {
+    for (let step = beside.shift(); step && goOn(); step = beside.shift()) {
+      results.push(await runStep(step, isCrowded ? `${step.name}: ` : ''));
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  if (!goOn()) return 1;
+  const passed = sum(results.map((result) => result.passed));
+  const failed = sum(results.map((result) => result.failed));
+  console.log(`\n${passed} passed, ${failed} failed`);
+  return failed > 0 || passed === 0 ? 1 : 0;
 }
 
-async function runStep(step: Step): Promise<StepResult> {
+/** `who` stands before each line, where others' lines come between. */
+async function runStep(step: Step, who: string): Promise<StepResult> {
   console.log(`\n${step.name}`);
   const started = performance.now();
   const tap = new TapReader({
-    passed: (title) => step.slow && console.log(`  ok      ${title}`),
-    failed: (title, details) => console.log(`  FAILED  ${title}\n${details}`),
-    other: (line) => console.log(`          ${line}`),
+    passed: (title) => step.slow && console.log(`  ok      ${who}${title}`),
+    failed: (title, details) => console.log(`  FAILED  ${who}${title}\n${details}`),
+    other: (line) => console.log(`          ${who}${line}`),
   });
   let code = 1;
   try {
+    await step.prepare?.();
     code = await step.run((text) => tap.write(text));
   } catch (error) {
-    console.log(`  ${messageOf(error)}`);
+    console.log(`  ${who}${messageOf(error)}`);
   }
   tap.end();
   const { passed, failed, skipped } = tap.counts;
   const isPartial = values.match.length > 0 || positionals.length > 0;
   const ranNone = passed + failed + skipped === 0 && code === 1 && isPartial;
   const crashed = code !== 0 && failed === 0 && !ranNone;
-  if (crashed) console.log(`  FAILED  it ended with ${code}`);
+  if (crashed) console.log(`  FAILED  ${who}it ended with ${code}`);
   const aside = skipped === 0 ? '' : `, ${skipped} skipped`;
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.log(`  ${passed} ok, ${failed + Number(crashed)} not${aside}, in ${seconds} s`);
+  console.log(`  ${who}${passed} ok, ${failed + Number(crashed)} not${aside}, in ${seconds} s`);
   return { passed, failed: failed + Number(crashed), interrupted: interruptedCodes.includes(code) };
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
 }
 
 function selection(): Selection {

@@ -35,6 +35,10 @@ export interface Step {
   readonly name: string;
   /** True when each test is worth a line of its own. */
   readonly slow: boolean;
+  /** True for what mostly waits, for engines say: another such step may run beside it. */
+  readonly beside: boolean;
+  /** Installs what it needs. Never runs beside anything: installers lock each other out. */
+  readonly prepare?: () => Promise<void>;
   /** Runs it, telling what it writes; resolves to the exit code. */
   readonly run: (onOutput: (text: string) => void) => Promise<number>;
 }
@@ -76,11 +80,13 @@ function unitSteps(selection: Selection): Step[] {
     {
       name: `unit, Node ${process.versions.node}`,
       slow: false,
+      beside: false,
       run: async (onOutput) => runHere(isPartial ? [process.execPath, ...argv] : covered, onOutput),
     },
     {
       name: `unit, Node ${nodeLts}`,
       slow: false,
+      beside: false,
       run: async (onOutput) => runHere([await ensureNode(), ...argv], onOutput),
     },
   ];
@@ -90,11 +96,10 @@ function kernelStep(selection: Selection): Step {
   return {
     name: 'kernel',
     slow: true,
-    run: async (onOutput) => {
-      await ensureTestTools();
-      const argv = avaArgv('ava.kernel.config.js', selection);
-      return runInJail([process.execPath, ...argv], { onOutput });
-    },
+    beside: false,
+    prepare: ensureTestTools,
+    run: async (onOutput) =>
+      runInJail([process.execPath, ...avaArgv('ava.kernel.config.js', selection)], { onOutput }),
   };
 }
 
@@ -102,9 +107,10 @@ function e2eSteps(selection: Selection): Step[] {
   const isAlone = (file: string): boolean => file.includes('/alone/');
   const onLab = only(selection, (file) => !isAlone(file));
   const alone = only(selection, (file) => isAlone(file) || file.includes('**'));
+  // The longest first: what runs beside it ends at about the same time.
   return [
-    ...(onLab ? labSteps(onLab) : []),
     ...(alone ? [ownStep('e2e, once', 'ava.alone.config.js', alone)] : []),
+    ...(onLab ? labSteps(onLab).toReversed() : []),
   ];
 }
 
@@ -126,10 +132,11 @@ function labSteps(selection: Selection): Step[] {
       (selection.engine ?? engine) === engine && (selection.store ?? store) === store,
   );
   return wanted.map(([engine, store]) => ({
-    name: `e2e, engine ${engine}, store ${store}`,
+    name: `e2e, ${engine} with ${store}`,
     slow: true,
+    beside: true,
+    prepare: async () => ensureLabPackages(engine),
     run: async (onOutput) => {
-      await ensureLabPackages(engine);
       const session = join(projectDirectory, 'dist/test/runner/e2e-session.js');
       const argv = avaArgv('ava.e2e.config.js', selection);
       return runInJail([process.execPath, session, engine, store, ...argv], { onOutput });
@@ -142,12 +149,13 @@ function ownStep(name: string, config: string, selection: Selection): Step {
   return {
     name,
     slow: true,
-    run: async (onOutput) => {
+    beside: true,
+    prepare: async () => {
       await ensureLabPackages('28.5');
       await ensureBenchTools();
-      const argv = avaArgv(config, selection);
-      return runInJail([process.execPath, ...argv], { onOutput });
     },
+    run: async (onOutput) =>
+      runInJail([process.execPath, ...avaArgv(config, selection)], { onOutput }),
   };
 }
 
