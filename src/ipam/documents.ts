@@ -28,6 +28,8 @@ export const keys = {
   /** What others ask of a host's reserve. */
   wantedOf: (host: string) => `wanted/${host}/`,
   wanted: (host: string, pool: string, address: Address) => `wanted/${host}/${pool}/${address}`,
+  /** Says that the host listens, and keeps its watch from being of nothing. */
+  listens: (host: string) => `wanted/${host}/-`,
 } as const;
 
 /** The address that ends a key, or undefined when it is none in canonical form. */

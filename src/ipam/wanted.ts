@@ -1,4 +1,5 @@
 import type { Address } from '../net/index.js';
+import { Backoff } from '../util/index.js';
 import type { Context } from './attempts.js';
 import { Bound } from './bound.js';
 import { type Pool, addressOfKey, formatWanted, keys, parseWanted } from './documents.js';
@@ -34,14 +35,23 @@ export async function askFor(
   await store.transact([{ op: 'delete', key }], { signal: short.signal }).catch(() => undefined);
 }
 
-/** Hands over what other hosts ask of this host's reserve, until `signal` aborts. */
+/**
+ * Hands over what other hosts ask of this host's reserve, until `signal` aborts.
+ *
+ * In Consul it keeps a key of its own under the watched prefix: the watch of one that holds nothing is woken by each write to any key.
+ */
 export async function answerWanted(
-  { store, host, report }: Context,
+  context: Context,
   handOver: (pool: string, address: Address, to: string) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
+  const { store, host, report } = context;
   const prefix = keys.wantedOf(host);
+  let marking: Promise<void> | undefined;
   for await (const { entries, changed } of store.watch(prefix, { signal })) {
+    if (store.kind === 'consul' && !entries.has(keys.listens(host))) {
+      marking ??= mark(context, signal).finally(() => (marking = undefined));
+    }
     for (const key of changed) {
       const entry = entries.get(key);
       const [pool] = key.slice(prefix.length).split('/');
@@ -54,6 +64,20 @@ export async function answerWanted(
         // The one who asked waits no longer than a moment; an outage needs no word here.
         if (error instanceof IpamError) report(error);
       }
+    }
+  }
+  await marking;
+}
+
+/** Without it all works, at the cost of others' writes: so it is tried until it succeeds, and nobody hears of it. */
+async function mark({ store, host, random }: Context, signal: AbortSignal): Promise<void> {
+  const backoff = new Backoff({ minMs: 1000, maxMs: 60_000, random });
+  while (!signal.aborted) {
+    try {
+      await store.transact([{ op: 'set', key: keys.listens(host), value: '{"v":1}' }], { signal });
+      return;
+    } catch {
+      await backoff.wait(signal).catch(() => undefined);
     }
   }
 }

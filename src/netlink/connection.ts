@@ -86,6 +86,7 @@ export class Connection implements AsyncDisposable {
   readonly #closing = new AbortController();
   #tail: Promise<unknown> = Promise.resolve();
   #sequence = 1;
+  #port: number | undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -100,6 +101,11 @@ export class Connection implements AsyncDisposable {
         closeSocket(socket);
       },
     });
+  }
+
+  /** What the kernel calls this socket in news of what it did; undefined before the first reply. */
+  get port(): number | undefined {
+    return this.#port;
   }
 
   /**
@@ -203,7 +209,9 @@ export class Connection implements AsyncDisposable {
     for (const datagram of datagrams) {
       for (const m of splitDatagram(datagram)) {
         const index = m.sequence - sent.sequence;
-        if (index >= 0 && index < messages.length) received.push(m);
+        if (index < 0 || index >= messages.length) continue;
+        this.#port = m.port;
+        received.push(m);
       }
     }
     return received;

@@ -91,6 +91,8 @@ export interface Received {
   readonly type: number;
   readonly flags: number;
   readonly sequence: number;
+  /** nlmsg_pid: the port of the socket it is for, or, in news, of the socket that caused it; 0: the kernel's own doing. */
+  readonly port: number;
   readonly from: Buffer;
   /** Where the payload starts, and its octets. */
   readonly at: number;
@@ -115,6 +117,7 @@ export function splitDatagram(datagram: Uint8Array): Received[] {
       type: from.readUInt16LE(at + 4),
       flags: from.readUInt16LE(at + 6),
       sequence: from.readUInt32LE(at + 8),
+      port: from.readUInt32LE(at + 12),
       from,
       at: at + HEADER,
       length: length - HEADER,

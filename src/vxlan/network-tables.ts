@@ -121,9 +121,13 @@ export class NetworkTables {
     await this.#neighbors.put(this.#conn, rows.neighbors, tally);
   }
 
-  /** Deletes the rows of one endpoint that shares neither MAC nor address with another, and whose link is gone. */
-  async remove({ mac, addresses }: LocalEndpoint, bridge: number, tally: Tally): Promise<void> {
+  /** The port of this endpoint goes, and its row with it. */
+  forgetPort({ mac }: LocalEndpoint): void {
     this.#fdb.bridge.forget([bridgeRow(mac)]);
+  }
+
+  /** Deletes the other rows of one endpoint that shares neither MAC nor address with another. */
+  async remove({ mac, addresses }: LocalEndpoint, bridge: number, tally: Tally): Promise<void> {
     const neighbor = { ifindex: bridge, mac, state: 'permanent' } as const;
     const rows = addresses.map((address) => ({ ...neighbor, address }));
     await this.#neighbors.remove(this.#conn, rows, tally);

@@ -65,6 +65,7 @@ export class Network implements AsyncDisposable {
       onSuspect: (suspect) => {
         this.doubt(suspect);
       },
+      ownPort: () => parts.senders.port,
     });
     parts.closer.use(this.#watch);
   }
@@ -200,8 +201,9 @@ export class Network implements AsyncDisposable {
     const endpoint = this.#endpoints.get(endpointId);
     const port = links.indexes.ports.get(portLink(endpointId));
     this.#endpoints.delete(endpointId);
-    await links.detach(endpointId);
-    if (port !== undefined) await senders.remove(port);
+    // Before its link goes, and the kernel tells that they are gone.
+    if (endpoint !== undefined) tables.forgetPort(endpoint);
+    await Promise.all([links.detach(endpointId), port !== undefined && senders.remove(port)]);
     const tally = new Tally();
     if (endpoint === undefined) return tally;
     if (!this.#isKnown) return this.round(false);

@@ -25,6 +25,11 @@ export class Senders {
     this.#conn = conn;
   }
 
+  /** The socket that changes the table, as its news say; undefined before it was used. */
+  get port(): number | undefined {
+    return this.#conn.port;
+  }
+
   /** Makes the table allow these senders, and others that are there only if their port `mayStay`. What is refused is all of it. */
   async round(
     senders: readonly Sender[],
@@ -47,27 +52,30 @@ export class Senders {
   /** Allows one more. Throws ENOENT when the table is gone; what was added by then is known, and goes with `remove`. */
   async put(sender: Sender): Promise<void> {
     const missing = elementsOf(sender).filter((element) => !this.#known.has(elementId(element)));
-    for (const set of setNames) {
-      const add = missing.filter((element) => element.set === set);
-      if (add.length === 0) continue;
-      for (const element of add) this.#known.set(elementId(element), element);
-      await nft.changeElements(this.#conn, SPOOF_TABLE, senderSets[set], { add });
-    }
+    for (const element of missing) this.#known.set(elementId(element), element);
+    await nft.changeElements(this.#conn, SPOOF_TABLE, bySet(missing, 'add'));
   }
 
   /** Forgets a port that is gone. What is not there any more is fine. */
   async remove(port: number): Promise<void> {
     const gone = [...this.#known.values()].filter(({ key }) => key[0] === port);
-    for (const set of setNames) {
-      const change = { delete: gone.filter((element) => element.set === set) };
-      if (change.delete.length === 0) continue;
-      await nft
-        .changeElements(this.#conn, SPOOF_TABLE, senderSets[set], change)
-        .catch((error: unknown) => {
-          if (!hasErrno(error, 'ENOENT')) throw error;
-        });
+    const changes = bySet(gone, 'delete');
+    if (!(await this.#delete(changes))) {
+      // Somebody was quicker with one of them: none of them is deleted yet.
+      for (const change of changes) await this.#delete([change]);
     }
     for (const element of gone) this.#known.delete(elementId(element));
+  }
+
+  /** False when one of the elements is not there. */
+  async #delete(changes: readonly nft.ElementChange[]): Promise<boolean> {
+    try {
+      await nft.changeElements(this.#conn, SPOOF_TABLE, changes);
+      return true;
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT')) throw error;
+      return false;
+    }
   }
 
   async #observe(): Promise<SenderElement[]> {
@@ -78,6 +86,14 @@ export class Senders {
     }
     return elements;
   }
+}
+
+function bySet(elements: readonly SenderElement[], what: 'add' | 'delete'): nft.ElementChange[] {
+  const changes = setNames.map((name) => ({
+    set: senderSets[name],
+    [what]: elements.filter((element) => element.set === name),
+  }));
+  return changes.filter((change) => elements.some(({ set }) => senderSets[set] === change.set));
 }
 
 function byId(elements: Iterable<SenderElement>): Map<string, SenderElement> {

@@ -12,6 +12,8 @@ export interface WatchOptions {
   /** What an event is about, and whether it is what we want anyway, or of no concern. */
   readonly judge: (event: RouteEvent) => { readonly key: string; readonly isWanted: boolean };
   readonly onSuspect: (suspect: Suspect) => void;
+  /** The socket by which we change the table ourselves; undefined before it was used. */
+  readonly ownPort: () => number | undefined;
 }
 
 /** Long enough for our own changes to get where they go, short enough that repair comes within a fraction of a second. */
@@ -33,7 +35,7 @@ export class Watch implements AsyncDisposable {
   /** Whatever changes from then on is noticed: so watch first, and look then. */
   async ensure(): Promise<void> {
     if (this.#monitors.length > 0) return;
-    const { kernel, netnsFd: netns, onSuspect } = this.#options;
+    const { kernel, netnsFd: netns, onSuspect, ownPort } = this.#options;
     const onError = () => {
       this.#stop();
       onSuspect('all');
@@ -43,9 +45,10 @@ export class Watch implements AsyncDisposable {
     };
     const groups = ['link', 'neighbor'] as const;
     const onTable: TableMonitorOptions['onEvent'] = (event) => {
-      // Our own changes too: rules don't say in passing whether they are as we want them.
+      // Rules don't say in passing whether they are as we want them; but what we did ourselves is.
       const { family, name } = SPOOF_TABLE;
-      if (event.type === 'overrun' || (event.family === family && event.name === name)) {
+      const isOverrun = event.type === 'overrun';
+      if (isOverrun || (event.family === family && event.name === name && event.by !== ownPort())) {
         onSuspect('senders');
       }
     };

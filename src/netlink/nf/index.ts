@@ -59,6 +59,7 @@ export {
   returnToCaller,
 } from './statement.js';
 export {
+  type ElementChange,
   type TableEvent,
   changeElements,
   deleteTable,

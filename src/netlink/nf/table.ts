@@ -45,6 +45,13 @@ export async function deleteTable(conn: Connection, table: TableRef): Promise<vo
   }
 }
 
+/** What becomes of one set. */
+export interface ElementChange {
+  readonly set: SetSpec;
+  readonly add?: readonly ElementSpec[];
+  readonly delete?: readonly ElementSpec[];
+}
+
 /**
  * Deletes and adds elements in one step. ENOENT for a set that is not there or, deleting, an element; what is there
  * already can be added again.
@@ -52,12 +59,14 @@ export async function deleteTable(conn: Connection, table: TableRef): Promise<vo
 export async function changeElements(
   conn: Connection,
   table: TableRef,
-  set: SetSpec,
-  change: { readonly add?: readonly ElementSpec[]; readonly delete?: readonly ElementSpec[] },
+  changes: readonly ElementChange[],
 ): Promise<void> {
-  const forms = (elements: readonly ElementSpec[] = []) => elements.map((e) => elementForm(set, e));
-  const gone = delElements(table, set.name, forms(change.delete));
-  await commit(conn, [...gone, ...newElements(table, set.name, forms(change.add))]);
+  const messages = changes.flatMap(({ set, add = [], delete: gone = [] }) => {
+    const forms = (elements: readonly ElementSpec[]) => elements.map((e) => elementForm(set, e));
+    const { name } = set;
+    return [...delElements(table, name, forms(gone)), ...newElements(table, name, forms(add))];
+  });
+  await commit(conn, messages);
 }
 
 /** The keys of a set in the kernel; none when there is no such set. */
@@ -80,6 +89,8 @@ const familyNames = new Map(
 /** Something in this table, or the table itself, was made, changed or deleted. */
 export interface TableEvent extends TableRef {
   readonly type: 'table';
+  /** Port of the socket that did it, see {@link Connection.port}. */
+  readonly by: number;
 }
 
 /** In messages of every kind about a table the first attribute is its name. */
@@ -91,7 +102,7 @@ export function decodeTableEvent(m: Received): TableEvent | undefined {
   const value = anyMessage.read(m.from, m.at, m.length);
   const family = familyNames.get(value.head.family);
   const name = value.attrs.table;
-  return family && name !== undefined ? { type: 'table', family, name } : undefined;
+  return family && name !== undefined ? { type: 'table', by: m.port, family, name } : undefined;
 }
 
 const NFNLGRP_NFTABLES = 7;

@@ -165,10 +165,10 @@ test('nft > elements come and go without a look at the rest', async (t) => {
   const h3: nft.ElementSpec = { key: ['192.0.2.3'], comment: 'h3' };
   const list = () => host.nft('list set inet weft known_vteps_v4');
   const gone = set.elements!.slice(0, 1);
-  await nft.changeElements(host.conn, vteps.spec, set, { add: [h3], delete: gone });
+  await nft.changeElements(host.conn, vteps.spec, [{ set, add: [h3], delete: gone }]);
   t.regex(list(), /elements = \{ 192.0.2.2 comment "h2", 192.0.2.3 comment "h3" \}/);
-  await nft.changeElements(host.conn, vteps.spec, set, { add: [h3] });
-  await t.throwsAsync(nft.changeElements(host.conn, vteps.spec, set, { delete: gone }), {
+  await nft.changeElements(host.conn, vteps.spec, [{ set, add: [h3] }]);
+  await t.throwsAsync(nft.changeElements(host.conn, vteps.spec, [{ set, delete: gone }]), {
     code: 'ENOENT',
   });
 });
@@ -193,17 +193,21 @@ test('nft > a monitor hears who changes which table', async (t) => {
   const events: string[] = [];
   const monitor = await nft.openTableMonitor({
     netns: host.netns.path,
-    onEvent: (e) => events.push(e.type === 'table' ? `${e.family} ${e.name}` : e.type),
+    onEvent: (e) => {
+      if (e.type === 'overrun') return events.push(e.type);
+      const who = e.by === host.conn.port ? 'we' : 'another';
+      return events.push(`${who}: ${e.family} ${e.name}`);
+    },
     onError: (error) => t.fail(error.message),
   });
   t.teardown(() => monitor.close());
   await nft.ensureTable(host.conn, vteps.spec);
-  await until('our own change', () => events.includes('inet weft'));
+  await until('our own change', () => events.includes('we: inet weft'));
   events.length = 0;
   host.nft('add table ip other');
   host.nft('flush ruleset');
-  await until('the flush', () => events.includes('inet weft'));
-  t.deepEqual(new Set(events), new Set(['ip other', 'inet weft']));
+  await until('the flush', () => events.includes('another: inet weft'));
+  t.deepEqual(new Set(events), new Set(['another: ip other', 'another: inet weft']));
 });
 
 /** Tables that differ in every way that a plan knows. */

@@ -189,12 +189,12 @@ test('commit > nothing to do is not sent', async (t) => {
 
 const received = (octets: Uint8Array, type: number): Received => {
   const from = Buffer.from(octets);
-  return { type, flags: 0, sequence: 0, from, at: 0, length: from.length };
+  return { type, flags: 0, sequence: 0, port: 0, from, at: 0, length: from.length };
 };
 
 test('events > name the table, whatever in it has changed', (t) => {
   for (const m of splitDatagram(encodeBatch(planTable(tableForm(table), undefined), 1).octets)) {
-    t.deepEqual(decodeTableEvent(m), { type: 'table', family: 'inet', name: 'weft' });
+    t.deepEqual(decodeTableEvent(m), { type: 'table', by: 0, family: 'inet', name: 'weft' });
   }
   t.is(
     decodeTableEvent(received(Uint8Array.of(0, 0, 0, 1, 8, 0, 1, 0, 0, 0, 0, 7), 0xa0f)),
