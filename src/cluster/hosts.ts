@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Entry, Lease, Op, Store } from '../store/index.js';
+import { type Entry, type Lease, type Op, type Store, StoreError } from '../store/index.js';
 import { Backoff } from '../util/index.js';
 import {
   type HostDocument,
@@ -18,6 +18,9 @@ const LEASE_MS = 10_000;
 
 /** Quick after a leader election; slow when the store stays away, or two hosts take something from each other. */
 const RETRY = { minMs: 200, maxMs: 10_000 };
+
+/** Something else each time that often is no bad luck. */
+const MAX_LOOKS = 5;
 
 /** How soon a removed host looks again whether it may join. */
 const REMOVED_RETRY_MS = 1000;
@@ -157,7 +160,12 @@ export class HostAnnouncer implements AsyncDisposable {
   }
 
   /** Answers the version of the membership. */
-  async #claim(document: HostDocument, ground: Ground, lease: Lease): Promise<number> {
+  async #claim(
+    document: HostDocument,
+    ground: Ground,
+    lease: Lease,
+    looks = MAX_LOOKS,
+  ): Promise<number> {
     const { vtep, announced, membership, member } = ground;
     const { id } = document;
     const outcome = await this.#store.transact([
@@ -181,7 +189,15 @@ export class HostAnnouncer implements AsyncDisposable {
     if (outcome.ok) return outcome.versions.get(member.key) ?? membership!.version;
     if (outcome.index === 0) throw await this.#taken(document, 'another host');
     // Somebody announced or removed this id just now: the next look tells.
-    return this.#claim(document, await this.#survey(document), lease);
+    if (looks === 1) throw this.#contended(id);
+    return this.#claim(document, await this.#survey(document), lease, looks - 1);
+  }
+
+  #contended(id: string): StoreError {
+    return new StoreError(
+      { code: 'UNAVAILABLE', store: this.#store.kind },
+      `what the store has of host ${id} was another at each of ${MAX_LOOKS} looks`,
+    );
   }
 
   /** The step of a claim that is about the membership. Throws HOST_REMOVED. */

@@ -167,8 +167,8 @@ export class Members implements AsyncDisposable {
     const isOver = this.#clock() - since >= graceMs;
     const missedMs = this.#uptime() - missedSince;
     if (!isOver || missedMs < Math.min(MISSED_MS, graceMs)) return;
-    const tombstone = await this.#bury(id, 'grace', signal);
-    if (tombstone && !tombstone.removed.freed) await this.#freed(tombstone, signal);
+    // Another's to free if another was first; `#tend` sees to it that somebody does.
+    if (await this.#bury(id, 'grace', signal)) await this.#free(id, signal);
   }
 
   /** Makes a member that is not announced a tombstone, or finds that somebody else did. Undefined: it is alive. */

@@ -12,6 +12,7 @@ import { parseHost, parseMember } from '../../../src/cluster/documents.js';
 import { EmbeddedStore, type Store } from '../../../src/store/index.js';
 import { hasCode } from '../../../src/util/index.js';
 import { hostDocument, until } from '../../helpers/cluster.js';
+import { GatedStore } from '../../helpers/gated-store.js';
 
 const DAY_MS = 86_400_000;
 
@@ -231,4 +232,37 @@ test('members > who dies while freeing a host is relieved, and can not go on whe
   const error = await t.throwsAsync(stuck);
   t.false(hasCode(error, 'UNAVAILABLE'));
   t.is(await store.get('endpoints/n/late'), undefined);
+});
+
+test('members > a host that came second to remove one goes on, and relieves the first when that dies', async (t) => {
+  const store = EmbeddedStore.memory();
+  const gate = new GatedStore(store);
+  await using a = await new Member(store, 'a', 1).announced();
+  await using b = await new Member(gate, 'b', 2).announced();
+  await using gone = await new Member(store, 'gone', 3).announced();
+  for (const host of [a, b]) {
+    host.live = new Set(['a', 'b']);
+    host.members.start();
+    await until(t, 'all known', () => host.members.all().length === 3);
+  }
+  await gone.dies();
+  let wake = (): void => undefined;
+  const frozen = new Promise<void>((resolve) => (wake = resolve));
+  a.free = async () => frozen;
+  for (const host of [a, b]) await host.members.sweep();
+  for (const host of [a, b]) host.pass(2 * DAY_MS);
+  const { arrived, open } = gate.hold(({ key }) => key === 'members/host-gone');
+  const second = b.members.sweep();
+  await arrived;
+  const first = a.members.sweep();
+  await until(t, 'buried', async () => (await memberOf(store, 'host-gone'))?.removed !== undefined);
+  open();
+  await second;
+  t.deepEqual(b.freed, []);
+  await b.members.sweep();
+  b.pass(31_000);
+  await b.members.sweep();
+  t.deepEqual(b.freed, ['host-gone']);
+  wake();
+  await first;
 });
