@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Snapshot } from '../store/index.js';
 import type { Parser } from './documents.js';
 
@@ -5,6 +6,9 @@ interface Kept<T> {
   readonly text: string;
   readonly value: T;
 }
+
+/** So long others wait while documents are parsed; one that is long by itself is parsed at once all the same. */
+const TURN_MS = 4;
 
 /** Parsed documents under one prefix, kept up by a watch. Only what changed is parsed. */
 export class DocumentSet<T> {
@@ -28,17 +32,26 @@ export class DocumentSet<T> {
     return Array.from(this.#kept.values(), ({ value }) => value);
   }
 
-  /** The keys whose document is another now. A document that was only written again is not among them. */
-  apply({ entries, changed }: Snapshot): string[] {
-    return [...changed].filter((key) => {
-      const before = this.#kept.get(key);
-      const text = entries.get(key)?.value;
-      if (text === before?.text) return false;
-      const value = text === undefined ? undefined : this.#read(key, text);
-      if (text === undefined || value === undefined) return this.#kept.delete(key);
-      this.#kept.set(key, { text, value });
-      return true;
-    });
+  /** The keys whose document is another now. A document that was only written again is not among them. Many take several turns. */
+  async apply({ entries, changed }: Snapshot): Promise<string[]> {
+    const others: string[] = [];
+    let begin = performance.now();
+    for (const key of changed) {
+      if (this.#set(key, entries.get(key)?.value)) others.push(key);
+      if (performance.now() - begin < TURN_MS) continue;
+      await turn();
+      begin = performance.now();
+    }
+    return others;
+  }
+
+  #set(key: string, text: string | undefined): boolean {
+    const before = this.#kept.get(key);
+    if (text === before?.text) return false;
+    const value = text === undefined ? undefined : this.#read(key, text);
+    if (text === undefined || value === undefined) return this.#kept.delete(key);
+    this.#kept.set(key, { text, value });
+    return true;
   }
 
   #read(key: string, text: string): T | undefined {

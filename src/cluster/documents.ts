@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import Type, { type Static, type TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import {
@@ -40,6 +41,9 @@ export const keys = {
   /** Every host's endpoints on one network. */
   endpointsOf: (network: string) => `endpoints/${network}/`,
   endpoints: (network: string, host: string) => `endpoints/${network}/${host}`,
+  /** For each document of endpoints what tells whether it is another now. */
+  headsOf: (network: string) => `heads/${network}/`,
+  head: (network: string, host: string) => `heads/${network}/${host}`,
 } as const;
 
 const id = Type.String({ pattern: '^[0-9a-f]{12}$' });
@@ -276,6 +280,11 @@ export function isNetworkName(text: string): boolean {
 
 export function format(document: object): string {
   return JSON.stringify({ v: SCHEMA_VERSION, ...document });
+}
+
+/** Another for another text of a document, and short. */
+export function formatHead(text: string): string {
+  return format({ sum: createHash('sha256').update(text).digest('base64url').slice(0, 16) });
 }
 
 export function formatEndpoints(document: EndpointsDocument): string {

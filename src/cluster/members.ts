@@ -127,7 +127,7 @@ export class Members implements AsyncDisposable {
   async #watch(): Promise<void> {
     const { signal } = this.#aborter;
     for await (const snapshot of this.#options.store.watch(keys.members, { signal })) {
-      this.#documents.apply(snapshot);
+      await this.#documents.apply(snapshot);
     }
   }
 

@@ -7,6 +7,7 @@ import {
   type NetworkDocument,
   format,
   formatEndpoints,
+  formatHead,
   isNetworkName,
   keys,
   parseClaim,
@@ -64,6 +65,8 @@ export class Networks {
   readonly #hostId: string;
   readonly #vnis: VniRange;
   readonly #clock: () => number;
+  /** Versions of networks that nobody was closing when this host published last. */
+  readonly #open = new Map<string, number>();
 
   constructor(store: Store, hostId: string, options: NetworksOptions = {}) {
     this.#store = store;
@@ -96,7 +99,7 @@ export class Networks {
       };
       const outcome = await this.#store.transact([
         ...insert(document),
-        this.#setEndpoints(document.id, [], 0),
+        ...this.#setEndpoints(document.id, [], 0),
       ]);
       if (outcome.ok) return document;
       if (network.name === undefined) continue;
@@ -115,7 +118,7 @@ export class Networks {
       if (!found) throw networkGone(id);
       const outcome = await this.#store.transact([
         { op: 'check', key: found.entry.key, ifVersion: found.entry.version },
-        this.#setEndpoints(id, [], 0),
+        ...this.#setEndpoints(id, [], 0),
       ]);
       return outcome.ok || outcome.index === 1 ? found.document : undefined;
     });
@@ -149,14 +152,28 @@ export class Networks {
     endpoints: readonly EndpointRecord[],
     { signal }: WaitOptions,
   ): Promise<void> {
+    if (await this.#publishAgain(document.id, endpoints)) return;
     await this.#whileOpen(document.id, signal, async (found) => {
       if (!found) return this.#restore(document, endpoints);
       const outcome = await this.#store.transact([
         { op: 'check', key: found.entry.key, ifVersion: found.entry.version },
-        this.#setEndpoints(document.id, endpoints),
+        ...this.#setEndpoints(document.id, endpoints),
       ]);
+      if (outcome.ok) this.#open.set(document.id, found.entry.version);
       return outcome.ok ? true : undefined;
     });
+  }
+
+  /** Without a look at the network, which is as it was when this host published last: that it is, is part of the transaction. */
+  async #publishAgain(id: string, endpoints: readonly EndpointRecord[]): Promise<boolean> {
+    const ifVersion = this.#open.get(id);
+    if (ifVersion === undefined) return false;
+    const outcome = await this.#store.transact([
+      { op: 'check', key: keys.network(id), ifVersion },
+      ...this.#setEndpoints(id, endpoints),
+    ]);
+    if (!outcome.ok) this.#open.delete(id);
+    return outcome.ok;
   }
 
   /** This host has the network no more; when it was the last one, the network goes. Leaving twice is fine. */
@@ -170,7 +187,11 @@ export class Networks {
   }
 
   async #takeOut(id: string, host: string, signal: AbortSignal): Promise<void> {
-    await this.#store.transact([{ op: 'delete', key: keys.endpoints(id, host) }]);
+    this.#open.delete(id);
+    await this.#store.transact([
+      { op: 'delete', key: keys.endpoints(id, host) },
+      { op: 'delete', key: keys.head(id, host) },
+    ]);
     await this.#whileOpen(id, signal, async (found) => {
       if (!found || (await this.#hasMembers(id))) return true;
       const marked = await this.#mark(found);
@@ -257,15 +278,20 @@ export class Networks {
     if (nameOwner !== undefined && mayHaveName) there.add(keys.name(name));
     const outcome = await this.#store.transact([
       ...insert(lost).filter(({ key }) => !there.has(key)),
-      this.#setEndpoints(document.id, endpoints),
+      ...this.#setEndpoints(document.id, endpoints),
     ]);
     return outcome.ok || undefined;
   }
 
-  #setEndpoints(network: string, endpoints: readonly EndpointRecord[], ifVersion?: number): Op {
-    const key = keys.endpoints(network, this.#hostId);
-    const value = formatEndpoints({ network, host: this.#hostId, endpoints });
-    return { op: 'set', key, value, ...(ifVersion === undefined ? {} : { ifVersion }) };
+  /** This host's document, and its head. */
+  #setEndpoints(network: string, endpoints: readonly EndpointRecord[], ifVersion?: number): Op[] {
+    const host = this.#hostId;
+    const value = formatEndpoints({ network, host, endpoints });
+    const condition = ifVersion === undefined ? {} : { ifVersion };
+    return [
+      { op: 'set', key: keys.endpoints(network, host), value, ...condition },
+      { op: 'set', key: keys.head(network, host), value: formatHead(value) },
+    ];
   }
 
   async #mark(found: Found): Promise<Found | undefined> {

@@ -59,6 +59,12 @@ interface Followed {
   isReported: boolean;
 }
 
+interface Watched {
+  readonly prefix: string;
+  readonly heads?: string;
+  readonly signal: AbortSignal;
+}
+
 interface Watch {
   /** Resolves when the first snapshot was applied, or the watch ended before. */
   readonly loaded: Promise<void>;
@@ -102,8 +108,10 @@ export class ClusterView implements AsyncDisposable {
    */
   async start(): Promise<void> {
     const { signal } = this.#aborter;
-    const hosts = this.#watch(keys.hosts, this.#hosts, signal, () => this.#updateHosts());
-    const networks = this.#watch(keys.networks, this.#networks, signal, (changed) => {
+    const all = { prefix: keys.hosts, signal };
+    const hosts = this.#watch(all, this.#hosts, () => this.#updateHosts());
+    const made = { prefix: keys.networks, signal };
+    const networks = this.#watch(made, this.#networks, (changed) => {
       for (const key of changed) this.#onOwn(key.slice(keys.networks.length));
     });
     this.#loops.push(hosts.loop, networks.loop);
@@ -182,7 +190,9 @@ export class ClusterView implements AsyncDisposable {
     const documents = new DocumentSet(parseEndpoints, keyOf, this.#events.onDamage);
     const prefix = keys.endpointsOf(networkId);
     const aborter = new AbortController();
-    const watch = this.#watch(prefix, documents, aborter.signal, (changed) => {
+    const heads = keys.headsOf(networkId);
+    const watched = { prefix, heads, signal: aborter.signal };
+    const watch = this.#watch(watched, documents, (changed) => {
       followed.isLoaded = true;
       if (aborter.signal.aborted) return;
       const hostIds = changed.map((key) => key.slice(prefix.length));
@@ -196,9 +206,8 @@ export class ClusterView implements AsyncDisposable {
   }
 
   #watch<T>(
-    prefix: string,
+    { prefix, ...watched }: Watched,
     documents: DocumentSet<T>,
-    signal: AbortSignal,
     onChange: (changed: readonly string[]) => void,
   ): Watch {
     let load = (): void => undefined;
@@ -206,8 +215,10 @@ export class ClusterView implements AsyncDisposable {
     const run = async (): Promise<void> => {
       try {
         const onState = this.#events.onReachable;
-        for await (const snapshot of this.#store.watch(prefix, { signal, onState })) {
-          onChange(documents.apply(snapshot));
+        for await (const snapshot of this.#store.watch(prefix, { ...watched, onState })) {
+          const changed = await documents.apply(snapshot);
+          if (watched.signal.aborted) break;
+          onChange(changed);
           load();
         }
       } finally {

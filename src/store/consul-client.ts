@@ -15,6 +15,7 @@ import {
 import {
   type Listing,
   type TransactionError,
+  readKeysIndex,
   readListing,
   readSessionId,
   readTransactionErrors,
@@ -89,8 +90,7 @@ export class ConsulClient {
     const { timeoutMs } = this.#options;
     const { after } = options;
     const full = this.#options.prefix + prefix;
-    // Consul adds up to a sixteenth to a wait.
-    const bound = after ? after.waitMs + after.waitMs / 16 + timeoutMs : timeoutMs;
+    const bound = after ? waitBound(after.waitMs) + timeoutMs : timeoutMs;
     const right = `key read on "${full}"`;
     return this.#run(right, { ...options, timeoutMs: bound }, async (context, run) => {
       const read = { ...context, key: full, recurse: true } as const;
@@ -110,6 +110,28 @@ export class ConsulClient {
       }
       if (listing.entries.length === 0) await this.#assertReadable(prefix, options);
       return listing;
+    });
+  }
+
+  /** As {@link list} with `after`, but of names only: its answer is small and says no more than that something may have changed. */
+  async wake(
+    prefix: string,
+    { signal, after }: CallOptions & Required<Pick<ListOptions, 'after'>>,
+  ): Promise<number> {
+    const full = this.#options.prefix + prefix;
+    const timeoutMs = waitBound(after.waitMs) + this.#options.timeoutMs;
+    const options = { timeoutMs, ...(signal && { signal }) };
+    return this.#run(`key read on "${full}"`, options, async (context, run) => {
+      const waiting = { index: String(after.index), wait: `${Math.round(after.waitMs)}ms` };
+      try {
+        const wait = { ...context, ...waiting, key: full };
+        return readKeysIndex(await run((ctx) => this.#waits.kv.keys({ ...wait, ctx })));
+      } catch (error) {
+        // Nothing there (any more), which it takes for a failure.
+        const { statusCode, headers } = responseIn(error) ?? {};
+        if (statusCode !== 404) throw error;
+        return readKeysIndex({ status: 404, headers: headers ?? {}, payload: undefined });
+      }
     });
   }
 
@@ -240,9 +262,19 @@ export class ConsulClient {
   }
 }
 
-function responseIn(error: unknown): { statusCode?: unknown; payload?: unknown } | undefined {
-  const { response } = error as { response?: { statusCode?: unknown; payload?: unknown } };
-  return response;
+/** Consul adds up to a sixteenth to a wait. */
+function waitBound(waitMs: number): number {
+  return waitMs + waitMs / 16;
+}
+
+interface FailedReply {
+  readonly statusCode?: unknown;
+  readonly headers?: Reply['headers'];
+  readonly payload?: unknown;
+}
+
+function responseIn(error: unknown): FailedReply | undefined {
+  return (error as { response?: FailedReply }).response;
 }
 
 function conflictIn(error: unknown): { payload?: unknown } | undefined {

@@ -9,7 +9,10 @@ import Consul from 'consul';
  * element that is no object would end the process), an AbortSignal cancels. Its Watch is not used.
  */
 export interface NpmConsul {
-  readonly kv: { get(options: ReadOptions): Promise<unknown> };
+  readonly kv: {
+    get(options: ReadOptions): Promise<unknown>;
+    keys(options: ReadOptions): Promise<unknown>;
+  };
   readonly transaction: { create(operations: unknown, options: CallContext): Promise<unknown> };
   readonly session: {
     create(options: SessionOptions): Promise<unknown>;

@@ -39,6 +39,13 @@ export function readListing(reply: Reply, prefix: string): Listing {
   return { entries, index, size };
 }
 
+/** The index of a reply that lists the names of keys. Throws UnreadableReply for anything else. */
+export function readKeysIndex({ headers, status, payload }: Reply): number {
+  const index = readIndex(headers['x-consul-index']);
+  if (index !== undefined && (status === 404 || Array.isArray(payload))) return index;
+  throw new UnreadableReply('something that is not a list of names');
+}
+
 /**
  * The index to wait on next, or 0 to start over with a full read: an index that went back means that Consul lost or replaced
  * its state, and what we know may be of another life.

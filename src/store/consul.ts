@@ -1,5 +1,6 @@
 import { ConsulClient } from './consul-client.js';
 import type { ConsulTls } from './consul-http.js';
+import { HeadReader } from './consul-heads.js';
 import { ConsulLease } from './consul-lease.js';
 import { readRollback, toBatch } from './consul-transaction.js';
 import { PrefixWatch } from './consul-watch.js';
@@ -79,6 +80,7 @@ export class ConsulStore implements Store {
   watch(prefix: string, options: WatchOptions): AsyncIterable<Snapshot> {
     this.#client.assertOpen();
     checkPrefix(this.kind, prefix);
+    if (options.heads !== undefined) checkPrefix(this.kind, options.heads);
     return this.#snapshots(prefix, options);
   }
 
@@ -106,8 +108,10 @@ export class ConsulStore implements Store {
     options.signal.addEventListener('abort', abort, { once: true });
     if (options.signal.aborted) abort();
     this.#watches.add(end);
+    const { heads } = options;
+    const source = heads === undefined ? this.#client : new HeadReader(this.#client, heads);
     try {
-      const watch = new PrefixWatch(this.#client, prefix, { ...options, signal: end.signal });
+      const watch = new PrefixWatch(source, prefix, { ...options, signal: end.signal });
       yield* watch.snapshots();
     } finally {
       this.#watches.delete(end);

@@ -66,6 +66,12 @@ export interface CallOptions {
 export interface WatchOptions extends CallOptions {
   /** Ends the watch. */
   readonly signal: AbortSignal;
+  /**
+   * Where the heads are: for each key under the prefix one with the same rest under this prefix, whose value, something short, changes in the
+   * same transaction. A change then costs what it is and not all that is watched; what is shown of two keys may be of two moments. Changes
+   * without it are seen too.
+   */
+  readonly heads?: string;
   /** Hears whether the store can be reached: at each turn, and before the first snapshot. `cause`: why it can't. */
   readonly onState?: (reachable: boolean, cause?: StoreError) => void;
 }

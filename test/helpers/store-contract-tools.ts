@@ -50,9 +50,14 @@ export class Watch implements AsyncDisposable {
   readonly #controller = new AbortController();
   readonly #iterator: AsyncIterator<Snapshot>;
 
-  constructor(store: Store, prefix: string) {
-    const { signal } = this.#controller;
-    this.#iterator = store.watch(prefix, { signal })[Symbol.asyncIterator]();
+  constructor(store: Store, prefix: string, heads?: string) {
+    const options = { signal: this.#controller.signal, ...(heads !== undefined && { heads }) };
+    this.#iterator = store.watch(prefix, options)[Symbol.asyncIterator]();
+  }
+
+  /** Looks until `entries` are these. */
+  async until(entries: readonly string[]): Promise<void> {
+    while ((await this.next()).entries.join() !== entries.join());
   }
 
   async next(): Promise<{ readonly entries: string[]; readonly changed: string[] }> {

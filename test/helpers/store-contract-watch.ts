@@ -174,6 +174,58 @@ export function watches(check: Check): void {
     t.true(snapshots < rounds / 2, `${snapshots} snapshots of ${rounds} changes`);
   });
 
+  check('tells a watch with heads what changed with its head', async (t, { store, other }) => {
+    await put(store, { 'n/a': '1', 'h/a': 'x1', 'n/b': '1', 'h/b': 'y1' });
+    await using watch = new Watch(other, 'n/', 'h/');
+    t.deepEqual((await watch.next()).entries, ['n/a=1', 'n/b=1']);
+    await put(store, { 'n/a': '2', 'h/a': 'x2' });
+    t.deepEqual(await watch.next(), { entries: ['n/a=2', 'n/b=1'], changed: ['n/a'] });
+    await put(store, { 'n/c': '1', 'h/c': 'z1' });
+    t.deepEqual((await watch.next()).changed, ['n/c']);
+    await store.transact([
+      { op: 'delete', key: 'n/b' },
+      { op: 'delete', key: 'h/b' },
+    ]);
+    t.deepEqual(await watch.next(), { entries: ['n/a=2', 'n/c=1'], changed: ['n/b'] });
+  });
+
+  check('tells a watch with heads what changed without', async (t, { store, other }) => {
+    await put(store, { 'n/a': '1', 'h/a': 'x1', 'n/old': '1' });
+    await using watch = new Watch(other, 'n/', 'h/');
+    t.deepEqual((await watch.next()).entries, ['n/a=1', 'n/old=1']);
+    await put(store, { 'n/old': '2' });
+    t.deepEqual((await watch.next()).changed, ['n/old']);
+    await put(store, { 'n/a': '2' });
+    t.deepEqual((await watch.next()).changed, ['n/a']);
+    await put(store, { 'n/a': '3', 'h/a': 'x3' });
+    t.deepEqual((await watch.next()).changed, ['n/a']);
+    await store.transact([{ op: 'delete', key: 'n/a' }]);
+    t.deepEqual(await watch.next(), { entries: ['n/old=2'], changed: ['n/a'] });
+    await put(store, { 'n/a': '3' });
+    t.deepEqual(await watch.next(), { entries: ['n/a=3', 'n/old=2'], changed: ['n/a'] });
+    await store.transact([
+      { op: 'delete', key: 'n/a' },
+      { op: 'delete', key: 'n/old' },
+    ]);
+    await watch.until([]);
+    await put(store, { 'n/a': '4', 'h/a': 'x4' });
+    await watch.until(['n/a=4']);
+  });
+
+  check('follows a storm of changes with heads to its end', async (t, { store, other }) => {
+    await using watch = new Watch(other, 'n/', 'h/');
+    await watch.next();
+    const keys = Array.from({ length: 20 }, (_, i) => `k${i + 10}`);
+    const writer = async (key: string): Promise<void> => {
+      for (let i = 1; i <= 10; i += 1)
+        await put(store, { [`n/${key}`]: `${i}`, [`h/${key}`]: `${i}` });
+    };
+    const writes = Promise.all(keys.map(writer));
+    await watch.until(keys.map((key) => `n/${key}=10`));
+    await writes;
+    t.pass();
+  });
+
   check('leaves a snapshot as it is until the next is asked for', async (t, { store }) => {
     await put(store, { 'n/a': '1' });
     const controller = new AbortController();

@@ -5,7 +5,7 @@ import {
   Networks,
 } from '../../../src/cluster/index.js';
 import { parseMac, parseAddressWithLength, parsePrefix } from '../../../src/net/index.js';
-import { EmbeddedStore, type Op, type Store } from '../../../src/store/index.js';
+import { BorrowedStore, EmbeddedStore, type Op, type Store } from '../../../src/store/index.js';
 import { GatedStore } from '../../helpers/gated-store.js';
 
 const WEB = {
@@ -62,6 +62,7 @@ test('networks > a new one belongs to its creator, under its id, its VNI and its
   t.true(network.vni >= 0x10_00_00 && network.vni <= 0xff_ff_ff);
   t.deepEqual(await keysOf(store), [
     `endpoints/${network.id}/host-a`,
+    `heads/${network.id}/host-a`,
     'names/web',
     `networks/${network.id}`,
     `vnis/${network.vni}`,
@@ -115,10 +116,51 @@ test('networks > the last to leave removes it, and nothing stays', async (t) => 
   await a.leave(id, patient);
   await a.leave(id, patient);
   t.is((await b.get(id))?.closing, undefined);
-  t.is((await keysOf(store)).length, 4);
+  t.is((await keysOf(store)).length, 5);
   await b.leave(id, patient);
   t.deepEqual(await keysOf(store), []);
   await b.leave(id, patient);
+});
+
+test('networks > a document of endpoints has a head, which is another for another document and only then', async (t) => {
+  const store = EmbeddedStore.memory();
+  const a = host(store, 'a');
+  const network = await a.create(WEB);
+  const head = async () => store.get(`heads/${network.id}/host-a`);
+  const empty = await head();
+  await a.publish(network, [ENDPOINT], patient);
+  const one = await head();
+  t.not(one?.value, empty?.value);
+  await a.publish(network, [ENDPOINT], patient);
+  t.deepEqual(await head(), one);
+  await a.publish(network, [], patient);
+  t.is((await head())?.value, empty?.value);
+});
+
+test('networks > publishing again takes one call, and looks at the network when it has changed', async (t) => {
+  const store = EmbeddedStore.memory();
+  const calls: string[] = [];
+  const counting = new (class extends BorrowedStore {
+    override async get(key: string) {
+      calls.push('get');
+      return super.get(key);
+    }
+    override async transact(ops: readonly Op[]) {
+      calls.push('transact');
+      return super.transact(ops);
+    }
+  })(store);
+  const a = host(counting, 'a');
+  const network = await a.create(WEB);
+  await a.publish(network, [], patient);
+  calls.length = 0;
+  await a.publish(network, [ENDPOINT], patient);
+  t.deepEqual(calls.splice(0), ['transact']);
+  const doomed = (await store.list('networks/')).map(({ key }) => ({ op: 'delete', key }) as const);
+  await store.transact(doomed);
+  await a.publish(network, [], patient);
+  t.is(calls[1], 'get');
+  t.deepEqual(await host(store, 'b').get(network.id), network);
 });
 
 test('networks > joining again leaves the endpoints as they are', async (t) => {
@@ -164,7 +206,7 @@ test('networks > a mark whose host died is taken over, and its host can do no ha
   await host(store, 'b', { clock: fastClock() }).join(network.id, patient);
   await remove();
   t.is((await host(store, 'b').get(network.id))?.closing, undefined);
-  t.is((await keysOf(store)).length, 4);
+  t.is((await keysOf(store)).length, 5);
 });
 
 test('networks > a leaver takes over as well', async (t) => {
@@ -178,10 +220,10 @@ test('networks > a host that died while it closed one may join it at once, whate
   const store = EmbeddedStore.memory();
   const { network, remove } = await closingNetwork(store);
   await host(store, 'a', { clock: () => 0 }).join(network.id, patient);
-  t.is((await keysOf(store)).length, 4);
+  t.is((await keysOf(store)).length, 5);
   // The removal under way is refused; what left was the host's earlier life, which looks again and finds a member.
   await remove();
-  t.is((await keysOf(store)).length, 4);
+  t.is((await keysOf(store)).length, 5);
 });
 
 test('networks > one that is named while it is closed goes with its name', async (t) => {

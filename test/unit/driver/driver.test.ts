@@ -66,7 +66,7 @@ test('driver > two hosts that create the same name share one network, and its la
   await a.driver.deleteEndpoint(DOCKER_A, endpoint(DOCKER_A, 5).endpointId, context);
   await until(t, 'its end on the other host', () => b.remotes.get(id!)?.endpoints.length === 0);
   await a.driver.deleteNetwork(DOCKER_A, context);
-  t.deepEqual(await keysOf(shared), ['endpoints', 'names', 'networks', 'vnis']);
+  t.deepEqual(await keysOf(shared), ['endpoints', 'heads', 'names', 'networks', 'vnis']);
   await b.driver.deleteNetwork(DOCKER_B, context);
   t.deepEqual(await keysOf(shared), []);
   t.is(a.datapath.networks.size + b.datapath.networks.size, 0);
