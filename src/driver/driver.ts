@@ -156,7 +156,7 @@ export class Driver implements NetworkDriver {
       const before = this.#bindings.endpoint(request.networkId, request.endpointId);
       if (!before) {
         await this.#attach(endpoint, binding, signal);
-        await this.#membership.publish(binding.network.id);
+        this.#membership.publishLater(binding.network.id);
       }
       return request.mac === undefined ? { mac: before?.mac ?? endpoint.mac } : {};
     });
@@ -174,6 +174,15 @@ export class Driver implements NetworkDriver {
   }
 
   async join(request: JoinRequest, _context: CallContext): Promise<JoinResult> {
+    const { networkId, result } = await this.#joined(request);
+    // Begun by CreateEndpoint, while Docker does its own part: a container starts when other hosts can know of it.
+    await this.#membership.settled(networkId);
+    return result;
+  }
+
+  async #joined(
+    request: JoinRequest,
+  ): Promise<{ readonly networkId: string; readonly result: JoinResult }> {
     return this.#mutex.run(request.networkId, async () => {
       const binding = this.#bindingOf(request.networkId);
       const endpoint = this.#bindings.endpoint(request.networkId, request.endpointId);
@@ -187,7 +196,8 @@ export class Driver implements NetworkDriver {
         binding.network.id,
         localEndpoint(endpoint),
       );
-      return { linkName, linkPrefix: LINK_PREFIX };
+      const result = { linkName, linkPrefix: LINK_PREFIX };
+      return { networkId: binding.network.id, result };
     });
   }
 
@@ -234,7 +244,8 @@ export class Driver implements NetworkDriver {
     if (!endpoint) return;
     await this.#bindings.removeEndpoint(dockerId, endpointId);
     await this.#detachAddresses(endpoint);
-    await this.#membership.publish(network.id);
+    // Nobody waits for it: the address rests before another container gets it.
+    this.#membership.publishLater(network.id);
   }
 
   async #detachAddresses({ addresses, id }: EndpointBinding): Promise<void> {

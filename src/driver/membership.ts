@@ -87,6 +87,11 @@ export class Membership implements AsyncDisposable {
     return this.#publisher.publish(networkId, PUBLISH_WAIT_MS);
   }
 
+  /** Resolves when the store has what was to be published by now, or after a moment. */
+  async settled(networkId: string): Promise<void> {
+    await this.#publisher.settled(networkId, PUBLISH_WAIT_MS);
+  }
+
   /** Starts to publish without waiting. */
   publishLater(networkId: string): void {
     void this.#publisher.publish(networkId, 0);

@@ -47,6 +47,12 @@ export class Publisher implements AsyncDisposable {
     return this.#covered(task, task.asked, waitMs);
   }
 
+  /** True once all that was asked for by now is written; false after `waitMs`. */
+  async settled(networkId: string, waitMs: number): Promise<boolean> {
+    const task = this.#tasks.get(networkId);
+    return task === undefined || this.#covered(task, task.asked, waitMs);
+  }
+
   /** Networks whose last change has not reached the store yet. */
   pending(): string[] {
     return [...this.#tasks.keys()];

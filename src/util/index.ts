@@ -4,6 +4,7 @@
  *
  * Promises: no state of its own. Does not: know anything about networks.
  */
+export { allDone } from './all-done.js';
 export { AppError, hasCode, messageOf } from './errors.js';
 export { Backoff, type BackoffOptions } from './backoff.js';
 export { Closer } from './closer.js';

@@ -1,5 +1,5 @@
 import { NETLINK, type RouteEvent } from '../netlink/index.js';
-import { Closer } from '../util/index.js';
+import { Closer, allDone } from '../util/index.js';
 import type { Sender } from './anti-spoof.js';
 import { VxlanError, hasErrno } from './errors.js';
 import type { Host } from './host.js';
@@ -181,9 +181,11 @@ export class Network implements AsyncDisposable {
       if (isMoved || this.#isContended(endpoint)) await this.#setTables(false, new Tally());
       if (isMoved) await this.#checkSenders(false, tally);
       const source = { ...this.#source([endpoint]), remote: undefined };
-      await tables.put(source, links.indexes, tally);
+      await allDone([
+        tables.put(source, links.indexes, tally),
+        ...this.#senders([endpoint]).map(async (sender) => senders.put(sender)),
+      ]);
       if (tally.errors.length > 0) throw tally.errors[0];
-      for (const sender of this.#senders([endpoint])) await senders.put(sender);
     } catch (error) {
       if (isNew) await this.detach(endpoint.id).catch(() => undefined);
       this.#isKnown = false;
@@ -203,7 +205,8 @@ export class Network implements AsyncDisposable {
     this.#endpoints.delete(endpointId);
     // Before its link goes, and the kernel tells that they are gone.
     if (endpoint !== undefined) tables.forgetPort(endpoint);
-    await Promise.all([links.detach(endpointId), port !== undefined && senders.remove(port)]);
+    const undone = port === undefined ? [] : [senders.remove(port)];
+    await allDone([links.detach(endpointId), ...undone]);
     const tally = new Tally();
     if (endpoint === undefined) return tally;
     if (!this.#isKnown) return this.round(false);

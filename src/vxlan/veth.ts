@@ -7,6 +7,7 @@ import {
   newLink,
   setLink,
 } from '../netlink/index.js';
+import { allDone } from '../util/index.js';
 import { VxlanError, hasErrno } from './errors.js';
 import type { Host } from './host.js';
 import { INNER_MTU, type LinkWish, differing, linkRepairs, portWish } from './links.js';
@@ -43,8 +44,10 @@ export async function ensureVeth(
       await makePair(deps, wish, spec, endpoint, bridge);
       link = await getLink(conn, wish.name);
     }
-    await conn.apply(...linkRepairs(wish, link, bridge));
-    await repairContainerLink(deps, wish, spec, endpoint);
+    await allDone([
+      conn.apply(...linkRepairs(wish, link, bridge)),
+      repairContainerLink(deps, wish, spec, endpoint),
+    ]);
   } catch (error) {
     if (isNew) await deleteVeth(conn, endpoint.id).catch(() => undefined);
     throw error;
