@@ -9,7 +9,7 @@ import {
   clusterKeys,
 } from '../cluster/index.js';
 import { openControlServer } from '../control-api/index.js';
-import { DockerEngine } from '../docker/index.js';
+import { DockerContainers, DockerEngine } from '../docker/index.js';
 import { Bindings, Driver, Membership } from '../driver/index.js';
 import { Ipam } from '../ipam/index.js';
 import { familyOf, parsePrefix } from '../net/index.js';
@@ -33,7 +33,9 @@ import { Reclaimer } from './reclaimer.js';
 import { Remotes } from './remotes.js';
 import { openEmbedded, openSharedStore } from './shared-store.js';
 import { DaemonSource } from './source.js';
+import { Starter } from './starter.js';
 import type { UnderlayChoice } from './underlay.js';
+import { UnderlayWatch } from './underlay-watch.js';
 
 /** Nothing in the data path waits for the engine. */
 const DOCKER_TIMEOUT_MS = 2000;
@@ -53,7 +55,20 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
   const standing = new Standing(clusterKeys.member(hostId), raw.kind);
   const shared = new FencedStore(raw, standing);
   const kernel = closer.use(await Connection.open());
-  const underlay = await chooseUnderlay(kernel, config, log);
+  const underlay: UnderlayWatch = closer.use(
+    new UnderlayWatch({
+      first: await chooseUnderlay(kernel, config, log),
+      read: async () => readUnderlay(kernel, config.underlay),
+      onState: (error) => health.set('NO_UNDERLAY', error),
+      onChange: async ({ linkName, vtep, mtu, reason }) => {
+        const text = `underlay is ${linkName} ${vtep} with MTU ${mtu} now: ${reason}`;
+        events.add({ code: 'UNDERLAY_CHANGED', level: 'warn', text });
+        await datapath.setUnderlay({ vtep, port: config.underlay.port });
+        await driver.followUnderlay();
+        announcer.update({ ...document, vtep, mtu });
+      },
+    }),
+  );
   const datapath = closer.use(await openHostDatapath(config, underlay, log, health));
   const engine = new DockerEngine({
     socketPath: config.dockerSocket,
@@ -141,7 +156,10 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
   const announcer: HostAnnouncer = closer.use(
     new HostAnnouncer(raw, document, {
       standing,
-      onState: (state) => onAnnounce(state, log, health),
+      onState: (state) => {
+        onAnnounce(state, log, health);
+        if (state.kind === 'announced') starter.look();
+      },
       inUse: () => attached(bindings, sync),
       onRejoin: async () => {
         log.info('nothing is left of before this host was removed; it joins again');
@@ -163,11 +181,24 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       engine,
       bindings,
       ...reclaimer.callbacks(),
-      onReachable: (error) => health.set('DOCKER_UNREACHABLE', error),
+      onReachable: (error) => {
+        health.set('DOCKER_UNREACHABLE', error);
+        if (error === undefined) starter.look();
+      },
+      log,
+    }),
+  );
+  const { socketPath } = engine;
+  const starter = closer.use(
+    new Starter({
+      containers: new DockerContainers({ socketPath, timeoutMs: DOCKER_TIMEOUT_MS }),
+      networks: () => namesOfOurs(sync),
+      events,
       log,
     }),
   );
   sync.start();
+  underlay.start();
 
   const source = new DaemonSource({
     config,
@@ -187,6 +218,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
   const network = naming.driver(driver);
   const onCall = logCall(log.child({ component: 'plugin' }));
   closer.use(await openPluginServer({ socketPath: pluginSocket, network, ipam, onCall }));
+  starter.start();
   log.info({ host: config.hostName, id: hostId, version: VERSION, socket: pluginSocket }, 'ready');
 }
 
@@ -292,6 +324,12 @@ async function openIpam(needs: IpamNeeds): Promise<Ipam> {
     containerOf,
     report: (err) => log.warn({ err }, 'address work went wrong; will be repaired'),
   });
+}
+
+/** What Docker calls the networks on this host that are weft's. */
+function namesOfOurs(sync: DockerSync): ReadonlySet<string> {
+  const ours = sync.networks().filter(({ driver }) => driver === 'weft');
+  return new Set(ours.map(({ name }) => name));
 }
 
 /** What nobody wants may go once this host knows everything that it wants. */

@@ -1,9 +1,12 @@
 /**
- * The engine on this host, as far as weft reads it: networks with their endpoints, containers with their names, and events.
+ * The engine on this host, as far as weft reads it: networks with their endpoints, containers with their names and those
+ * that do not run, and events.
  *
- * Promises: every call is bounded in time and size, every answer is checked. Does not: keep anything, or change anything in the engine.
+ * Promises: every call is bounded in time and size, every answer is checked. Does not: keep
+ * anything, or change anything in the engine but to start a container.
  */
 export { type DockerAttachment, type DockerContainer, type ListedContainer } from './container.js';
+export { type ContainersOptions, DockerContainers, type StoppedContainer } from './containers.js';
 export {
   DockerEngine,
   type DockerEndpoint,

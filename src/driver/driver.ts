@@ -81,6 +81,16 @@ export class Driver implements NetworkDriver {
     this.#membership.leaveForgotten();
   }
 
+  /** The underlay's address or MTU changed: makes every network's links fit. Containers that run keep their MTU. */
+  async followUnderlay(): Promise<void> {
+    for (const { dockerId } of this.#bindings.networks()) {
+      await this.#mutex.run(dockerId, async () => {
+        const binding = this.#bindings.network(dockerId);
+        if (binding) await this.#datapath.ensureNetwork(this.#specOf(binding.network));
+      });
+    }
+  }
+
   async createNetwork(request: CreateNetworkRequest, { signal }: CallContext): Promise<void> {
     assertOurPools(request);
     assertAuxDiffer(request);

@@ -165,6 +165,11 @@ export class KernelDatapath implements Datapath {
     await this.#recordGuard();
   }
 
+  async setUnderlay(underlay: Underlay): Promise<void> {
+    this.#host.underlay = underlay;
+    await this.#recordGuard();
+  }
+
   async reconcile({ prune }: { readonly prune: boolean }): Promise<RoundReport[]> {
     const reports: RoundReport[] = [];
     await this.#recordGuard();

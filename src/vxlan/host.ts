@@ -27,7 +27,8 @@ export interface ContainerLink {
 
 export class Host implements AsyncDisposable {
   readonly kernel: Kernel;
-  readonly underlay: Underlay;
+  /** As it is now; see setUnderlay of types.ts. */
+  underlay: Underlay;
   readonly netnsDir: string;
   /** The host's namespace. */
   readonly netnsFd: number;

@@ -104,6 +104,8 @@ export interface Datapath extends AsyncDisposable {
    * rules stay as an earlier run left them.
    */
   setKnownVteps(vteps: readonly Address[]): Promise<void>;
+  /** The host's own address changed: links and rows follow with each network's next ensureNetwork. */
+  setUnderlay(underlay: Underlay): Promise<void>;
   /**
    * Compares with the kernel's own dump and repairs. `prune`: also delete networks, links, rows and rules of ours that nobody
    * desires; only once all desired state is loaded.

@@ -36,6 +36,7 @@ export class RecordingDatapath implements Datapath {
 
   async setRemote(): Promise<void> {}
   async setKnownVteps(): Promise<void> {}
+  async setUnderlay(): Promise<void> {}
   async reconcile() {
     return [];
   }
