@@ -164,7 +164,8 @@ export class Lab implements AsyncDisposable {
 
   /** Undoes `partition`. */
   async heal(machine: Machine): Promise<void> {
-    await this.#underlay.mend(machine.state);
+    const wasCut = await this.#underlay.mend(machine.state);
+    if (wasCut) await this.consul.find((server) => server.name === machine.name)?.rejoin();
   }
 
   /** Ends every process and removes the underlay and every disk: the next lab of this jail begins with nothing. */

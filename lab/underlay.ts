@@ -97,10 +97,12 @@ export class Underlay {
     await this.#editCut('add', machine);
   }
 
-  /** Undoes `cut`; does nothing to a machine that is not cut off. */
-  async mend(machine: MachineState): Promise<void> {
-    await this.cut(machine);
+  /** Undoes `cut`; false, and nothing done, when the machine is not cut off. */
+  async mend(machine: MachineState): Promise<boolean> {
+    const { code, stdout } = await run(['nft', 'list', 'table', 'bridge', this.bridge]);
+    if (code !== 0 || !stdout.includes(`"${machine.port}"`)) return false;
     await this.#editCut('delete', machine);
+    return true;
   }
 
   async destroy(): Promise<void> {
