@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Backoff } from '../util/index.js';
+import { Backoff, Outage, hasCode } from '../util/index.js';
 
 /** Retries are quick at first, for a leader election, then calm. */
 const RETRY = { minMs: 100, maxMs: 2_000 };
@@ -16,7 +16,8 @@ interface Task {
  * Writes one document per network to the shared store until it is there.
  *
  * A write that fails is repeated with backoff and with what is then current, so that changes made while the store is away
- * reach it when it is back, and only their result. At most one write a network is under way.
+ * reach it when it is back, and only their result. At most one write a network is under way. While the store is away one
+ * network's write is tried for all.
  */
 export class Publisher implements AsyncDisposable {
   readonly #write: (networkId: string) => Promise<void>;
@@ -24,6 +25,7 @@ export class Publisher implements AsyncDisposable {
   readonly #aborter = new AbortController();
   readonly #tasks = new Map<string, Task>();
   readonly #loops = new Set<Promise<void>>();
+  readonly #outage = new Outage();
 
   /** `write` publishes what is current when it starts. */
   constructor(
@@ -73,13 +75,16 @@ export class Publisher implements AsyncDisposable {
         await this.#write(networkId);
         task.written = covers;
         backoff.reset();
+        this.#outage.answered();
       } catch (error) {
         this.#onError(networkId, error);
-        await backoff.wait(signal).catch(() => undefined);
+        if (hasCode(error, 'UNAVAILABLE')) await this.#outage.turn(task, backoff.nextMs(), signal);
+        else await backoff.wait(signal).catch(() => undefined);
       }
       for (const wake of task.waiting) wake();
     }
     this.#tasks.delete(networkId);
+    this.#outage.leave(task);
     for (const wake of task.waiting) wake();
   }
 

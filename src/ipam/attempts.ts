@@ -1,5 +1,5 @@
 import type { Store } from '../store/index.js';
-import { Backoff, hasCode, messageOf } from '../util/index.js';
+import { Backoff, type Outage, hasCode, messageOf } from '../util/index.js';
 import { Bound } from './bound.js';
 import { IpamError } from './errors.js';
 
@@ -21,6 +21,8 @@ export interface Context {
   readonly settleMs: number;
   /** How long a call of Docker's waits for a store that does not answer. */
   readonly patienceMs: number;
+  /** Of the store, as this host's workers know it. */
+  readonly outage: Outage;
   /** A host's name for people. */
   readonly nameOf: (host: string) => string;
   /** Name of the container behind an endpoint of this host, if known. */

@@ -65,6 +65,7 @@ export class HostPool implements AsyncDisposable {
     this.#allocator = new Allocator(this.share, this.#line, this.#aborter.signal);
     this.#worker = new Worker({
       random: context.random,
+      outage: context.outage,
       step: async () => this.exclusively(async () => this.#step()),
       onError: (error) => this.#onError(error),
     });

@@ -1,5 +1,6 @@
 import type { Store } from '../store/index.js';
 import type { Prefix } from '../net/index.js';
+import { Outage } from '../util/index.js';
 import type { Context } from './attempts.js';
 import type { IpamError } from './errors.js';
 import type { Occupied } from './prefixes.js';
@@ -45,6 +46,7 @@ export function contextOf(options: IpamOptions): Context {
     local: options.local,
     now: options.now ?? Date.now,
     random: options.random ?? Math.random,
+    outage: new Outage(),
     restMs: options.restMs ?? 60_000,
     settleMs: options.settleMs ?? 10_000,
     patienceMs: options.patienceMs ?? 8000,

@@ -1,10 +1,14 @@
-import { Backoff } from '../util/index.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Backoff, type Outage } from '../util/index.js';
+import { isOutage } from './attempts.js';
 
 export interface WorkerOptions {
   /** One piece of work; true when there is more. */
   readonly step: () => Promise<boolean>;
   readonly onError: (error: unknown) => void;
   readonly random: () => number;
+  /** Of the store, for all workers of this host. */
+  readonly outage: Outage;
 }
 
 /** Runs steps one after another while there is work, and waits longer after each failure in a row. */
@@ -63,14 +67,16 @@ export class Worker implements AsyncDisposable {
         if (await this.#options.step()) this.#again = true;
         this.#backoff.reset();
         this.#failing = false;
+        this.#options.outage.answered();
       } catch (error) {
         this.#again = true;
         this.#failing = true;
         this.#options.onError(error);
         this.#tellWatchers();
-        await this.#pause();
+        await this.#pause(isOutage(error));
       }
     }
+    this.#options.outage.leave(this);
     this.#running = undefined;
     this.#tellWatchers();
   }
@@ -81,15 +87,14 @@ export class Worker implements AsyncDisposable {
     for (const tell of watchers) tell();
   }
 
-  async #pause(): Promise<void> {
+  /** `isAway`: the store is, and one worker asks for it for all. */
+  async #pause(isAway: boolean): Promise<void> {
     if (this.#aborter.signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, this.#backoff.nextMs());
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    const woken = new AbortController();
+    this.#wake = () => woken.abort();
+    const ms = this.#backoff.nextMs();
+    if (isAway) await this.#options.outage.turn(this, ms, woken.signal);
+    else await delay(ms, undefined, { signal: woken.signal }).catch(() => undefined);
     this.#wake = undefined;
   }
 }

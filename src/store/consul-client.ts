@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events';
+import { Outage } from '../util/index.js';
 import {
   type FailedCall,
   UnreadableReply,
@@ -49,6 +50,8 @@ const MAX_CALLS = 16;
 /** The calls of Consul that weft makes, typed both ways. Everything they throw is a StoreError or the signal's reason. */
 export class ConsulClient {
   readonly address: string;
+  /** Of the watches. */
+  readonly outage = new Outage();
   readonly #options: ClientOptions;
   readonly #calls;
   /** Watches have sockets of their own, one each, so that they never keep a call waiting. */
@@ -238,11 +241,14 @@ export class ConsulClient {
     signal?.addEventListener('abort', abort, { once: true });
     this.#underWay.add(underWay);
     try {
-      return await work({ timeout: timeoutMs }, (call) => callNpm(underWay.signal, call));
+      const result = await work({ timeout: timeoutMs }, (call) => callNpm(underWay.signal, call));
+      this.outage.answered();
+      return result;
     } catch (error) {
       underWay.signal.throwIfAborted();
       const failure = toStoreError(error, this.#failedCall(right, timeoutMs));
       if (failure.code === 'UNAVAILABLE') for (const listener of this.#listeners) listener();
+      else this.outage.answered();
       throw failure;
     } finally {
       this.#underWay.delete(underWay);

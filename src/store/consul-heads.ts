@@ -40,6 +40,10 @@ export class HeadReader implements WatchSource {
     return this.#source.onAway(listener);
   }
 
+  get outage(): HeadedSource['outage'] {
+    return this.#source.outage;
+  }
+
   async list(prefix: string, options: ListOptions): Promise<Listing> {
     const { signal, after } = options;
     const call = signal === undefined ? {} : { signal };

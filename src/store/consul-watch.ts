@@ -1,4 +1,4 @@
-import { Backoff } from '../util/index.js';
+import { Backoff, type Outage } from '../util/index.js';
 import type { ListOptions } from './consul-client.js';
 import { pause } from './consul-pause.js';
 import { type Listing, nextIndex } from './consul-reply.js';
@@ -28,6 +28,7 @@ const TRUSTED_MS = 2_000;
 export interface WatchSource {
   list(prefix: string, options: ListOptions): Promise<Listing>;
   onAway(listener: () => void): () => void;
+  readonly outage: Pick<Outage, 'turn' | 'leave'>;
 }
 
 /**
@@ -60,6 +61,14 @@ export class PrefixWatch {
 
   /** Snapshots until the signal aborts. */
   async *snapshots(): AsyncGenerator<Snapshot, void> {
+    try {
+      yield* this.#follow();
+    } finally {
+      this.#source.outage.leave(this);
+    }
+  }
+
+  async *#follow(): AsyncGenerator<Snapshot, void> {
     const { signal } = this.#options;
     while (!signal.aborted) {
       const listing = await this.#read();
@@ -100,6 +109,10 @@ export class PrefixWatch {
       // Without this a bug of ours would be retried for ever, unseen.
       if (!(error instanceof StoreError)) throw error;
       this.#tell(false, error);
+      if (error.code === 'UNAVAILABLE') {
+        await this.#source.outage.turn(this, this.#retry.nextMs(), signal);
+        return undefined;
+      }
     }
     await pause(this.#retry.nextMs(), signal);
     return undefined;

@@ -10,6 +10,7 @@ export { Backoff, type BackoffOptions } from './backoff.js';
 export { Closer } from './closer.js';
 export { DirectoryLock } from './directory-lock.js';
 export { Journal, type JournalDamage, type JournalFile, type JournalOptions } from './journal.js';
+export { Outage } from './outage.js';
 export { StateError, type StateDetail } from './state-errors.js';
 export { KeyedMutex } from './keyed-mutex.js';
 export { SocketError, type SocketDetail } from './socket-errors.js';

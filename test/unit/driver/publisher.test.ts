@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { Publisher } from '../../../src/driver/publisher.js';
+import { StoreError } from '../../../src/store/index.js';
 
 test('publisher > answers when a write that began after the call succeeded', async (t) => {
   let writes = 0;
@@ -54,4 +56,25 @@ test('publisher > closing ends the loop and the waits', async (t) => {
   const waiting = publisher.publish('web', 60_000);
   await publisher[Symbol.asyncDispose]();
   t.false(await waiting);
+});
+
+test('publisher > while the store is away one network is tried for all, and all are written when it is back', async (t) => {
+  let isAway = true;
+  const tried = new Map<string, number>();
+  const written = new Set<string>();
+  await using publisher = new Publisher(
+    async (network) => {
+      tried.set(network, (tried.get(network) ?? 0) + 1);
+      if (isAway) throw new StoreError({ code: 'UNAVAILABLE', store: 'consul' }, 'away');
+      written.add(network);
+    },
+    () => undefined,
+  );
+  const networks = ['a', 'b', 'c', 'd'];
+  const waits = networks.map(async (network) => publisher.publish(network, 60_000));
+  while ((tried.get('a') ?? 0) < 5) await delay(5);
+  t.deepEqual([tried.get('b'), tried.get('c'), tried.get('d')], [1, 1, 1]);
+  isAway = false;
+  t.deepEqual(await Promise.all(waits), [true, true, true, true]);
+  t.deepEqual([...written].toSorted(), networks);
 });

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { type HeadedSource, HeadReader } from '../../../src/store/consul-heads.js';
 import type { Entry } from '../../../src/store/index.js';
+import { Outage } from '../../../src/util/index.js';
 
 /** Keys with versions as Consul counts them, and a list of what was asked. */
 class FakeSource implements HeadedSource {
@@ -23,6 +24,7 @@ class FakeSource implements HeadedSource {
   }
 
   onAway = () => () => undefined;
+  readonly outage = new Outage();
 
   async get(key: string): Promise<Entry | undefined> {
     this.asked.push(key);

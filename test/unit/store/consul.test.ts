@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import fc from 'fast-check';
+import type { ListOptions } from '../../../src/store/consul-client.js';
 import type { Listing } from '../../../src/store/consul-reply.js';
 import {
   nextIndex,
@@ -23,6 +26,7 @@ import {
   StoreError,
   stepsOf,
 } from '../../../src/store/index.js';
+import { Outage } from '../../../src/util/index.js';
 
 const call: FailedCall = {
   address: 'http://192.0.2.1:8500',
@@ -285,6 +289,7 @@ function scripted(answers: readonly (Partial<Listing> | StoreError)[], end: Abor
   return {
     asked,
     onAway: () => () => undefined,
+    outage: new Outage(),
     async list(_: string, { after }: { after?: { index: number } }): Promise<Listing> {
       asked.push(after?.index ?? 'all');
       const answer = answers[asked.length - 1];
@@ -329,8 +334,48 @@ test('consul watch > does not hide an error that is not the store', async (t) =>
   const end = new AbortController();
   const source = {
     onAway: () => () => undefined,
+    outage: new Outage(),
     list: async () => Promise.reject(new TypeError('a bug')),
   };
   const watch = new PrefixWatch(source, '', { signal: end.signal });
   await t.throwsAsync(watch.snapshots().next(), { instanceOf: TypeError });
+});
+
+test('consul watch > of many watches one asks while Consul is away, and all ask when it answered', async (t) => {
+  const end = new AbortController();
+  const away = new StoreError({ code: 'UNAVAILABLE', store: 'consul' }, 'away');
+  const outage = new Outage();
+  const asked = new Map<string, number>();
+  let isAway = true;
+  const source = {
+    onAway: () => () => undefined,
+    outage,
+    async list(prefix: string, { after, signal }: ListOptions): Promise<Listing> {
+      asked.set(prefix, (asked.get(prefix) ?? 0) + 1);
+      if (isAway) throw away;
+      outage.answered();
+      if (after) await once(signal!, 'abort');
+      return { entries: [], index: 1, size: 0 };
+    },
+  };
+  const prefixes = ['a/', 'b/', 'c/', 'd/'];
+  const stops = prefixes.map(() => new AbortController());
+  const firsts = prefixes.map(async (prefix, i) => {
+    const signal = AbortSignal.any([end.signal, stops[i]!.signal]);
+    const watch = new PrefixWatch(source, prefix, { signal });
+    for await (const _ of watch.snapshots()) return;
+  });
+  const untilAsked = async (prefix: string, times: number): Promise<void> => {
+    while ((asked.get(prefix) ?? 0) < times) await delay(5);
+  };
+  await untilAsked('a/', 5);
+  t.deepEqual([asked.get('b/'), asked.get('c/'), asked.get('d/')], [1, 1, 1]);
+  // Who asks may end; another one takes its turn.
+  stops[0]!.abort();
+  await firsts[0];
+  await Promise.any(['b/', 'c/', 'd/'].map(async (prefix) => untilAsked(prefix, 3)));
+  isAway = false;
+  await Promise.all(firsts);
+  t.is(asked.get('a/'), 5);
+  end.abort();
 });
