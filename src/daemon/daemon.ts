@@ -131,7 +131,6 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     overlayMtu: () => overlayMtu(underlay.mtu, familyOf(underlay.vtep)),
     ownerOfMac: (networkId, mac) => remotes.ownerOfMac(networkId, mac),
   });
-  await driver.restore();
   const naming = closer.use(
     Naming.open({
       config: config.dns,
@@ -143,6 +142,8 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       log: log.child({ component: 'dns' }),
     }),
   );
+  // Names come first: what is restored is published at once, with them.
+  await driver.restore();
 
   const document = {
     id: hostId,
