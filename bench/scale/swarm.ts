@@ -1,5 +1,6 @@
 /** Hosts that exist in the store only: they write what real ones would, and move endpoints about. */
 import { createHash } from 'node:crypto';
+import { formatHead, keys } from '../../src/cluster/documents.js';
 import {
   type Mac,
   type Prefix,
@@ -88,9 +89,12 @@ export class Swarm {
 
   async #put(texts: readonly (readonly [string, string])[]): Promise<void> {
     for (let at = 0; at < texts.length; at += BATCH) {
-      const operations = texts.slice(at, at + BATCH).map(([key, text]) => ({
-        KV: { Verb: 'set', Key: `weft/v1/${key}`, Value: Buffer.from(text).toString('base64') },
-      }));
+      const operations = texts.slice(at, at + BATCH).flatMap(([key, text]) => {
+        const head = key.replace(keys.everyEndpoint, keys.everyHead);
+        return head === key
+          ? [setOf(key, text)]
+          : [setOf(key, text), setOf(head, formatHead(text))];
+      });
       const body = JSON.stringify(operations);
       const reply = await fetch(`${this.#url}/v1/txn`, { method: 'PUT', body });
       if (reply.status !== 200) throw new Error(`Consul took no write: ${await reply.text()}`);
@@ -98,6 +102,10 @@ export class Swarm {
     }
   }
 }
+
+const setOf = (key: string, text: string) => ({
+  KV: { Verb: 'set', Key: `weft/v1/${key}`, Value: Buffer.from(text).toString('base64') },
+});
 
 const hostId = (n: number): string => `sim${String(n).padStart(9, '0')}`;
 

@@ -42,6 +42,7 @@ export const keys = {
   endpointsOf: (network: string) => `endpoints/${network}/`,
   endpoints: (network: string, host: string) => `endpoints/${network}/${host}`,
   /** For each document of endpoints what tells whether it is another now. */
+  everyHead: 'heads/',
   headsOf: (network: string) => `heads/${network}/`,
   head: (network: string, host: string) => `heads/${network}/${host}`,
 } as const;

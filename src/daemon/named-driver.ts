@@ -6,6 +6,7 @@ import type {
   JoinResult,
   NetworkDriver,
 } from '../plugin-api/index.js';
+import { allDone } from '../util/index.js';
 import type { Names } from './names.js';
 
 /** The driver, and names kept up with what its calls did. A call never fails, and hardly waits, because of names. */
@@ -42,9 +43,16 @@ export class NamedDriver implements NetworkDriver {
   }
 
   async join(request: JoinRequest, context: CallContext): Promise<JoinResult> {
-    const result = await this.#driver.join(request, context);
-    await this.#names.join(request.networkId, request.endpointId, request.sandboxKey);
-    return result;
+    const { networkId, endpointId, sandboxKey } = request;
+    const joining = this.#driver.join(request, context);
+    try {
+      // Side by side: one waits for the store, the other for a namespace.
+      await allDone([joining, this.#names.join(networkId, endpointId, sandboxKey)]);
+    } catch (error) {
+      this.#names.leave(endpointId);
+      throw error;
+    }
+    return joining;
   }
 
   async leave(networkId: string, endpointId: string, context: CallContext): Promise<void> {

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { HostDocument, RemoteState } from '../cluster/index.js';
 import type { Mac } from '../net/index.js';
 import type { Datapath } from '../vxlan/index.js';
@@ -49,6 +50,8 @@ export class Remotes implements AsyncDisposable {
   }
 
   async #program(networkId: string, { endpoints, vteps }: RemoteState): Promise<void> {
+    // To find out what changed took its time, and this takes some as well: others have their turn in between.
+    await turn();
     await this.#datapath.setRemote(networkId, { peers: endpoints, vteps });
   }
 }

@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import { setFlagsFromString } from 'node:v8';
 import { Closer, messageOf } from '../util/index.js';
 import { type Config, shownConfig } from './config.js';
 import { openDaemon } from './daemon.js';
@@ -10,12 +9,6 @@ import { createLog } from './log.js';
 
 /** A second signal, or this long after the first, ends the process however much is open. */
 const CLOSE_MS = 10_000;
-
-/**
- * V8 lets the part of the heap where objects begin grow to 32 MiB for as long as the process lives, to save a busy program some
- * copying. The daemon is idle nearly always: it keeps the 2 MiB it starts with.
- */
-const YOUNG_HEAP = '--semi-space-growth-factor=1';
 
 /** Runs the daemon until SIGTERM or SIGINT. Answers the exit code: 0 after a signal, 1 when it could not start. */
 export async function runDaemon(flags: UpFlags): Promise<number> {
@@ -44,7 +37,6 @@ function readConfig(flags: UpFlags): Config {
 
 async function serve(config: Config): Promise<number> {
   const log = createLog(config.log).child({ component: 'daemon' });
-  setFlagsFromString(YOUNG_HEAP);
   const closer = new Closer();
   const stopped = untilSignal();
   try {
