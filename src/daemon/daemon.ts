@@ -176,7 +176,14 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
   );
   members.start();
 
-  const reclaimer = new Reclaimer({ bindings, driver, ipam, standing, log });
+  const reclaimer = new Reclaimer({
+    bindings,
+    driver,
+    ipam,
+    standing,
+    onFreed: () => starter.look(),
+    log,
+  });
   const sync: DockerSync = closer.use(
     new DockerSync({
       engine,

@@ -19,6 +19,8 @@ export interface ReclaimerDeps {
   readonly driver: Driver;
   readonly ipam: Ipam;
   readonly standing: Standing;
+  /** Addresses that were in the way are free. */
+  readonly onFreed: () => void;
   readonly log: Log;
 }
 
@@ -56,7 +58,7 @@ export class Reclaimer {
   }
 
   async #reclaimAddresses(): Promise<void> {
-    const { bindings, ipam, standing, log } = this.#deps;
+    const { bindings, ipam, standing, onFreed, log } = this.#deps;
     if (standing.refusal) return; // nothing of this host is its own to compare
     const live = new Map<Prefix, Set<Address>>();
     for (const { dockerId, network } of bindings.networks()) {
@@ -73,6 +75,7 @@ export class Reclaimer {
     if (freed.length + adopted.length + pools.length > 0) {
       log.info({ freed, adopted, pools }, 'addresses compared with docker');
     }
+    if (freed.length > 0) onFreed();
     if (conflicts.length > 0) {
       log.error(
         { conflicts },

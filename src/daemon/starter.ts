@@ -23,6 +23,8 @@ const WEFT_WAS_AWAY: readonly RegExp[] = [
   /plugins\/weft\.sock/,
   /(?:IpamDriver|NetworkDriver)\.\w+"?: (?:EOF|.*connection re(?:fused|set))/,
   /\b(?:STORE_UNAVAILABLE|UNAVAILABLE|STORE_CLOSED|TIMED_OUT|HOST_REMOVED): /,
+  // By the container's own endpoint of before: Docker could not tell us of its end, and it is found only in time.
+  /\bADDRESS_TAKEN: \S+ is taken: endpoint \S+ on this host /,
 ];
 
 export interface StarterDeps {

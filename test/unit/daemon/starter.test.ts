@@ -21,6 +21,14 @@ const cases: readonly (readonly [string, Partial<StoppedContainer>, boolean])[] 
   ['was away, with no restart policy', { restartPolicy: 'no' }, false],
   ['was away at its first start', { hasRun: false }, false],
   ['was there, and somebody stopped it', { error: '' }, false],
+  [
+    'had not heard of its end before',
+    {
+      error:
+        'IpamDriver.RequestAddress: ADDRESS_TAKEN: 10.1.0.9 is taken: endpoint 1837f955ed61 on this host (h1) has it',
+    },
+    true,
+  ],
   ['refused the address', { error: 'IpamDriver.RequestAddress: ADDRESS_TAKEN: 10.1.0.9' }, false],
   ['was there, the program not', { error: 'exec: "nope": not found in $PATH' }, false],
   ['is not the plugin that is missing', { error: 'plugin "other" not found' }, false],
