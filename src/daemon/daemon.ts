@@ -17,7 +17,7 @@ import { Connection } from '../netlink/index.js';
 import { openPluginServer } from '../plugin-api/index.js';
 import type { Store } from '../store/index.js';
 import { type Closer, VERSION } from '../util/index.js';
-import { type Datapath, openDatapath, overlayMtu } from '../vxlan/index.js';
+import { type Datapath, type KernelDatapath, openDatapath, overlayMtu } from '../vxlan/index.js';
 import { logCall } from './call-log.js';
 import type { Config } from './config.js';
 import { DockerSync } from './docker-sync.js';
@@ -34,6 +34,7 @@ import { Remotes } from './remotes.js';
 import { openEmbedded, openSharedStore } from './shared-store.js';
 import { DaemonSource } from './source.js';
 import { Starter } from './starter.js';
+import { SandboxLinks } from './sandbox-links.js';
 import type { UnderlayChoice } from './underlay.js';
 import { UnderlayWatch } from './underlay-watch.js';
 
@@ -131,6 +132,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     overlayMtu: () => overlayMtu(underlay.mtu, familyOf(underlay.vtep)),
     ownerOfMac: (networkId, mac) => remotes.ownerOfMac(networkId, mac),
   });
+  const sandboxLinks = new SandboxLinks({ bindings, datapath, events });
   const naming = closer.use(
     Naming.open({
       config: config.dns,
@@ -139,6 +141,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       bindings,
       view,
       publish: (networkId) => membership.publishLater(networkId),
+      onPlaced: (placements) => void sandboxLinks.look(placements),
       log: log.child({ component: 'dns' }),
     }),
   );
@@ -246,7 +249,7 @@ async function openHostDatapath(
   { vtep }: UnderlayChoice,
   log: Log,
   health: Health,
-): Promise<Datapath> {
+): Promise<KernelDatapath> {
   return openDatapath({
     underlay: { vtep, port },
     netnsDir,

@@ -5,7 +5,7 @@ import type { Bindings } from '../driver/index.js';
 import type { NetworkDriver } from '../plugin-api/index.js';
 import { Closer } from '../util/index.js';
 import type { Config } from './config.js';
-import { Containers } from './containers.js';
+import { Containers, type Placement } from './containers.js';
 import type { Log } from './log.js';
 import { NamedDriver } from './named-driver.js';
 import { Names } from './names.js';
@@ -18,6 +18,8 @@ export interface NamingDeps {
   readonly view: ClusterView;
   /** What other hosts are told of this network, by the cluster's id, is another now. */
   readonly publish: (networkId: string) => void;
+  /** Which containers run where, told on each comparison with Docker. */
+  readonly onPlaced: (placements: readonly Placement[]) => void;
   readonly log: Log;
 }
 
@@ -31,7 +33,7 @@ export class Naming implements AsyncDisposable {
   readonly #closer = new Closer();
 
   private constructor(deps: NamingDeps, server: NameServer | undefined) {
-    const { engine, bindings, publish, log } = deps;
+    const { engine, bindings, publish, onPlaced, log } = deps;
     if (server) this.#closer.use(server);
     this.#containers = this.#closer.use(
       new Containers({
@@ -44,7 +46,10 @@ export class Naming implements AsyncDisposable {
             if (binding) publish(binding.network.id);
           }
         },
-        onCompared: () => this.#names?.compare(),
+        onCompared: () => {
+          this.#names?.compare();
+          onPlaced(this.#containers.placements());
+        },
         log,
       }),
     );

@@ -9,6 +9,7 @@ import { type Kernel, realKernel } from './kernel.js';
 import { containerLink, netnsName } from './names.js';
 import { deleteEndpoint, deleteNetwork } from './netns.js';
 import { Network, type NetworkDeps } from './network.js';
+import { type Entered, type Sandbox, enterSandboxes } from './sandbox.js';
 import { Tally, isGone } from './tally.js';
 import type {
   Datapath,
@@ -151,6 +152,11 @@ export class KernelDatapath implements Datapath {
       if (network === undefined) await deleteEndpoint(this.#host, networkId, endpointId);
       else this.#record(network, await network.detach(endpointId));
     });
+  }
+
+  /** See {@link enterSandboxes}. */
+  async enterSandboxes(sandboxes: readonly Sandbox[]): Promise<Entered[]> {
+    return enterSandboxes(this.#host, sandboxes);
   }
 
   async setRemote(networkId: string, remote: Remote): Promise<void> {

@@ -15,6 +15,7 @@
 export { type DatapathOptions, type KernelDatapath, openDatapath } from './datapath.js';
 export { VxlanError, type VxlanDetail } from './errors.js';
 export type { Kernel } from './kernel.js';
+export type { Entered, Sandbox } from './sandbox.js';
 export { overlayMtu } from './mtu.js';
 export type {
   Datapath,

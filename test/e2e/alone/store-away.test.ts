@@ -251,3 +251,36 @@ test.serial(
     await h1.execOk(['nft', 'delete', 'table', 'inet', 'somebody']);
   },
 );
+
+test.serial(
+  'containers whose networks lost their namespaces while weftd was dead have links again soon after its start',
+  async (t) => {
+    t.timeout(200_000);
+    const pid = await pidOf(h1, 'h1-0');
+    const own = await addressOf(h1, 'h1-0', 'n1');
+    const other = await addressOf(h2, 'h2-0', 'n1');
+    const shown = async () => (await inNetworkOf(h1, pid, ['ip', '-o', 'address'])).stdout;
+    const linksOf = (text: string): string[] =>
+      [...text.matchAll(/(eth\d+) +inet (\S+)/g)].map(([, link, address]) => `${link} ${address}`);
+    const before = linksOf(await shown()).toSorted();
+    await h1.daemon.kill();
+    for (const name of await namespaces(h1)) {
+      await h1.execOk(['umount', '-l', `/run/netns/${name}`]);
+      await h1.execOk(['rm', '-f', `/run/netns/${name}`]);
+    }
+    await waitFor('the links to be gone', async () => !(await shown()).includes(`${own}/`));
+    await h1.daemon.start();
+    const back = async () =>
+      linksOf(await shown())
+        .toSorted()
+        .join() === before.join();
+    await waitFor('every link, with its name and address', back, { timeoutMs: 60_000 });
+    await waitFor('an answer', async () => pings(h2, 'h2-0', own));
+    t.true(await pings(h1, 'h1-0', other));
+    t.regex(await h1.weft('events'), /h1-0 had lost its link to network n1; it has a new one/);
+    await h1.docker('network', 'disconnect', 'n2', 'h1-0');
+    await h1.docker('network', 'connect', 'n2', 'h1-0');
+    t.true(await pings(h1, 'h1-0', await addressOf(h2, 'h2-0', 'n2')), 'Docker finds its way');
+    await allAgree(lab);
+  },
+);
