@@ -11,7 +11,8 @@ const ROW_TIMEOUT_MS = 10_000;
 export interface CallsOptions {
   /** Where the endpoints are made. */
   readonly here: Host;
-  readonly elsewhere: Host;
+  /** Whose kernel is to hear of them; on one host there is nobody. */
+  readonly elsewhere?: Host;
   readonly samples: Samples;
   readonly lives: number;
   /** Ends the names of the metrics. */
@@ -22,7 +23,8 @@ export interface CallsOptions {
 export async function measureCalls(options: CallsOptions): Promise<void> {
   const { here, elsewhere, samples, lives, at } = options;
   const { id, dockerNetworkId } = await networkOn(here);
-  await using rows = await Rows.open(elsewhere.path(`/run/netns/weft-${id}`));
+  await using rows =
+    elsewhere === undefined ? undefined : await Rows.open(elsewhere.path(`/run/netns/weft-${id}`));
   using plugin = new PluginCaller(here.path('/run/docker/plugins/weft.sock'));
   const times = new Map<string, number[]>();
   for (let n = 0; n < lives; n += 1) {
@@ -42,13 +44,13 @@ export async function measureCalls(options: CallsOptions): Promise<void> {
 async function lifeOf(
   plugin: PluginCaller,
   endpoint: object,
-  rows: Rows,
+  rows: Rows | undefined,
 ): Promise<(readonly [name: string, ms: number])[]> {
   const pool = { PoolID: poolId };
   const requested = await plugin.call('IpamDriver.RequestAddress', pool);
   const withLength = String(requested.body['Address']);
   const [address = ''] = withLength.split('/');
-  const row = rows.first(macFromAddress(parseAddress(address)));
+  const row = rows?.first(macFromAddress(parseAddress(address)));
   const begin = performance.now();
   const created = await plugin.call('NetworkDriver.CreateEndpoint', {
     ...endpoint,
@@ -65,12 +67,18 @@ async function lifeOf(
     ['CreateEndpoint', created.ms],
     ['Join', joined.ms],
     ['CreateEndpoint and Join', created.ms + joined.ms],
-    ['row elsewhere after Join', Math.max(0, there - returned)],
-    ['row elsewhere after CreateEndpoint was asked for', there - begin],
+    ...(there === undefined ? [] : rowTimes(there, begin, returned)),
     ['Leave', left.ms],
     ['DeleteEndpoint', deleted.ms],
     ['ReleaseAddress', released.ms],
   ];
+}
+
+function rowTimes(there: number, begin: number, returned: number) {
+  return [
+    ['row elsewhere after Join', Math.max(0, there - returned)],
+    ['row elsewhere after CreateEndpoint was asked for', there - begin],
+  ] as const;
 }
 
 /** Hears from a kernel which MACs get a tunnel, when it happens. */

@@ -11,10 +11,17 @@ import {
 } from '../cluster/clustered.js';
 import { Samples, alternate } from '../samples.js';
 import { measureCalls } from './calls.js';
+import { measureFirstPackets } from './first-packet.js';
 
 const overlay = 'bench-overlay';
 const userBridge = 'bench-bridge';
 const sizes = { smoke: [10], headline: [10, 1_000, 10_000], full: [10, 1_000, 10_000] } as const;
+
+/** Those that cross hosts. */
+const shared = [
+  { subject: 'docker-overlay', network: overlay, addresses: '10.44.0.2' },
+  { subject: 'weft', network: networkName, addresses: '10.60.99.2' },
+] as const;
 
 const networks = [
   { subject: 'none', network: 'none' },
@@ -52,10 +59,23 @@ async function run(context: BenchContext): Promise<Result[]> {
     await measureCalls({ here, elsewhere, samples, lives: isSmoke ? 5 : 100, at });
     await measureRuns(here, samples, context.runs, at);
   }
+  context.progress('first packets');
+  await measureFirstPackets({ here, elsewhere, samples, runs: isSmoke ? 1 : 10, networks: shared });
   const [together, runs] = isSmoke ? [2, 1] : [20, 3];
   context.progress(`${together} containers at once`);
   await measureTogether(here, samples, together, runs);
+  await measureEmbedded(context, samples);
   return samples.results();
+}
+
+/** The same calls on a host by itself. */
+async function measureEmbedded(context: BenchContext, samples: Samples): Promise<void> {
+  context.progress('embedded store');
+  await using lab = await Lab.create({ hosts: 1, engine: context.engine, store: 'embedded' });
+  const here = lab.host(0);
+  await makeNetwork([here]);
+  const lives = context.scope === 'smoke' ? 5 : 100;
+  await measureCalls({ here, samples, lives, at: 'embedded store' });
 }
 
 /** What a user would pick instead, on the same engines. */
