@@ -7,6 +7,7 @@ import { messageOf } from '../../src/util/index.js';
 import { prepare, startDaemon } from './damage.js';
 import { collect } from './facts.js';
 import { judge, judgeWords } from './judge.js';
+import { askNames, judgeNames } from './names.js';
 import { makePlan, networksEver } from './plan.js';
 import { Probes } from './probes.js';
 import { describe, Stage } from './stage.js';
@@ -41,6 +42,7 @@ const consulServers = 3;
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const { seed, seconds, hosts, engine, tell } = options;
   const plan = makePlan({ seed, seconds, hosts, servers: consulServers });
+  const ever = networksEver(plan);
   await using lab = await Lab.create({
     hosts,
     engine,
@@ -53,14 +55,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   });
   await Promise.all(lab.hosts.map(prepare));
   await Promise.all(lab.hosts.map(startDaemon));
-  await using probes = new Probes(lab, networksEver(plan));
+  await using probes = new Probes(lab, ever);
   await probes.start();
   const stage = new Stage(lab, tell);
   await stage.play(plan, new AbortController().signal);
   tell('mending');
   await stage.mend();
   const began = performance.now();
-  const settled = await settle(lab, probes, began + SETTLE_MS, tell);
+  const settled = await settle({ lab, probes, names: [...ever.keys()], tell }, began + SETTLE_MS);
   const settledMs = Math.round(performance.now() - began);
   const failures = stage.outcomes.filter(({ ok }) => !ok);
   const words = failures.flatMap(({ step, host, said, timedOut }) => {
@@ -93,12 +95,18 @@ async function keepLogs(lab: Lab, { seed, tell }: ChaosOptions): Promise<void> {
   tell(`the logs of every machine are in ${kept}`);
 }
 
+interface Settling {
+  readonly lab: Lab;
+  readonly probes: Probes;
+  /** Of every container that there was. */
+  readonly names: readonly string[];
+  readonly tell: (line: string) => void;
+}
+
 /** Judges again and again until nothing is wrong or time is up; what is wrong then counts. */
 async function settle(
-  lab: Lab,
-  probes: Probes,
+  { lab, probes, names, tell }: Settling,
   deadline: number,
-  tell: (line: string) => void,
 ): Promise<{ violations: readonly string[]; largest: ChaosReport['largest'] }> {
   let violations: readonly string[] = [];
   let largest = { residentBytes: 0, descriptors: 0 };
@@ -114,6 +122,10 @@ async function settle(
         descriptors: Math.max(...daemons.map((daemon) => daemon.descriptors)),
       };
       violations = judge(facts);
+      // Asking takes a process per container: only what agrees is worth it.
+      if (violations.length === 0) {
+        violations = judgeNames(facts.hosts, await askNames(lab, facts.hosts, names));
+      }
     } catch (error) {
       violations = [`facts can't be read: ${messageOf(error)}`];
     }

@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { Facts, HostFacts } from '../../chaos/facts.js';
 import { judge, judgeWords } from '../../chaos/judge.js';
+import { judgeNames, readAnswers } from '../../chaos/names.js';
 import { judgeProbes, type ProbeResult } from '../../chaos/probes.js';
 
 const network = {
@@ -284,3 +285,29 @@ for (const [said, objects] of words) {
     t.is(judgeWords(said) !== undefined, objects);
   });
 }
+
+test('judge > a name is what its living container has, for who shares a network with it', (t) => {
+  const hosts = [hostFacts(1, 2), hostFacts(2, 1)];
+  const told = (answers: Record<string, string[]>) => [
+    { asker: 'c1', answers: new Map(Object.entries(answers)) },
+  ];
+  t.deepEqual(judgeNames(hosts, told({ c2: [address(2)], gone: [] })), []);
+  t.is(judgeNames(hosts, told({ gone: [address(7)] })).length, 1, 'a dead one');
+  t.is(judgeNames(hosts, told({ c2: [address(2), address(7)] })).length, 1, 'one too many');
+  t.is(judgeNames(hosts, told({ c2: [] })).length, 1, 'one that lives and is not known');
+});
+
+test("judge > what a container's nslookup printed is read by name", (t) => {
+  const server = 'Server:\t\t127.0.0.11\nAddress:\t127.0.0.11:53\n';
+  const text = [
+    `== c1\n${server}\nName:\tc1.weft\nAddress: 10.192.0.2\nName:\tc1.weft\nAddress: 10.192.0.3\n`,
+    `== gone\n${server}\n** server can't find gone.weft: NXDOMAIN\n`,
+  ].join('\n');
+  t.deepEqual(
+    [...readAnswers(text)],
+    [
+      ['c1', ['10.192.0.2', '10.192.0.3']],
+      ['gone', []],
+    ],
+  );
+});

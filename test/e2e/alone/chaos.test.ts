@@ -1,6 +1,6 @@
 /** A short run of `npm run chaos`; longer ones are for the command. */
 import test from 'ava';
-import { runChaos } from '../chaos/run.js';
+import { runChaos } from '../../chaos/run.js';
 
 test('chaos > after random actions and faults every invariant holds', async (t) => {
   const lines: string[] = [];
