@@ -22,6 +22,8 @@ export class Host extends Machine {
       name: 'dockerd',
       argv: ['dockerd'],
       isReady: async () => answers(this.path(dockerSocket), 'GET', '/_ping'),
+      // While weft is away it asks for it, 15 s for each network, before it answers anybody.
+      readyTimeoutMs: 120_000,
     });
     this.daemon = new Service(this, {
       name: 'weftd',

@@ -65,7 +65,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const settled = await settle({ lab, probes, names: [...ever.keys()], tell }, began + SETTLE_MS);
   const settledMs = Math.round(performance.now() - began);
   const failures = stage.outcomes.filter(({ ok }) => !ok);
-  const words = failures.flatMap(({ step, host, said, timedOut }) => {
+  const words = failures.flatMap(({ step, host, said, timedOut, killed }) => {
+    if (killed) return [];
     const wrong = timedOut ? 'it took too long' : judgeWords(said);
     return wrong === undefined ? [] : [`${host}: ${describe(step)}: ${wrong}: ${said}`];
   });

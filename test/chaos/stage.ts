@@ -23,10 +23,14 @@ export interface Outcome {
   /** What the user saw; empty when it went well. */
   readonly said: string;
   readonly timedOut: boolean;
+  /** The command itself was killed, as when its host lost power: nobody was there to be told. */
+  readonly killed: boolean;
 }
 
 /** A command of a user who has much patience. */
 const COMMAND_MS = 120_000;
+/** How a shell tells of SIGKILL. */
+const SIGKILLED = 137;
 
 export class Stage {
   readonly outcomes: Outcome[] = [];
@@ -100,7 +104,8 @@ export class Stage {
     const tookMs = Math.round(performance.now() - started);
     const said = ok ? '' : result.stderr.trim();
     const { timedOut } = result;
-    this.outcomes.push({ step, host: host.name, ok, tookMs, said, timedOut });
+    const killed = !timedOut && (result.code === null || result.code === SIGKILLED);
+    this.outcomes.push({ step, host: host.name, ok, tookMs, said, timedOut, killed });
     this.#say(`${host.name}: ${describe(step)}${ok ? '' : `: ${said.replaceAll('\n', ' ')}`}`);
   }
 
