@@ -278,7 +278,7 @@ test('addresses > a release that was put off comes at once when the endpoint did
 
 test('addresses > a release that was put off comes when no endpoint did', async (t) => {
   await using shared = EmbeddedStore.memory();
-  await using a = await IpamHost.open(shared, 'a', { settleMs: 1000 });
+  await using a = await IpamHost.open(shared, 'a', { settleMs: 4000 });
   await using b = await IpamHost.open(shared, 'b');
   const onA = await a.network({ network: 'web', subnet: '10.203.0.0/24' });
   const onB = await b.network({ network: 'web' });
@@ -290,7 +290,7 @@ test('addresses > a release that was put off comes when no endpoint did', async 
       () => true,
       () => false,
     );
-  await until(free, 'free address', 10_000);
+  await until(free, 'free address', 20_000);
   t.pass();
 });
 

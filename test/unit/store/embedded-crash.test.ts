@@ -232,7 +232,7 @@ test('embedded store > opens with what is good of a damaged file, and says where
 test('embedded store > answers within its bound when the disk hangs', async (t) => {
   await using dir = await tempDir();
   const disk = new FaultyDisk();
-  const store = await EmbeddedStore.open({ dir: dir.path, openFile: disk.open, timeoutMs: 50 });
+  const store = await EmbeddedStore.open({ dir: dir.path, openFile: disk.open, timeoutMs: 500 });
   const goOn = disk.hang();
   const set = (key: string): Op => ({ op: 'set', key, value: '1' });
   const first = store.transact([set('under-way')]);
