@@ -26,7 +26,7 @@ export class Story {
   async play(): Promise<void> {
     const stage = this.#stage;
     await stage.act('Three hosts that know each other', async () => this.#hosts());
-    await stage.act('One network, named on each host', async () => this.#network());
+    await stage.act('One network, made once', async () => this.#network());
     await stage.act('A container on each host', async () => this.#containers());
     await stage.act('They reach each other', async () => this.#reach());
     await stage.act('A published port, from outside', async () => this.#publish());
@@ -42,11 +42,21 @@ export class Story {
   }
 
   async #network(): Promise<void> {
-    for (const host of this.#lab.hosts) {
-      await this.#stage.type(host, `${create} --ipam-opt weft.network=web web`);
-    }
+    await this.#stage.type(this.#lab.host(0), `${create} web`);
+    await this.#everywhere('web');
+    const ls = await this.#stage.type(this.#lab.host(1), 'docker network ls');
+    this.#stage.check('Docker on h2 has it too', /\bweb\b/.test(ls));
     const said = await this.#stage.type(this.#lab.host(2), 'weft network ls');
     this.#stage.check('the cluster has one network web', said.match(/^web\b/gm)?.length === 1);
+  }
+
+  async #everywhere(network: string): Promise<void> {
+    for (const host of this.#lab.hosts) {
+      await waitFor(`network ${network} on ${host.name}`, async () => {
+        const { code } = await host.tryDocker('network', 'inspect', network);
+        return code === 0;
+      });
+    }
   }
 
   async #containers(): Promise<void> {
@@ -85,9 +95,8 @@ export class Story {
     const stage = this.#stage;
     const [h1, h2, h3] = this.#lab.hosts;
     if (h1 === undefined || h2 === undefined || h3 === undefined) return;
-    for (const host of [h1, h2]) {
-      await stage.type(host, `${create} --internal --ipam-opt weft.network=db db`);
-    }
+    await stage.type(h1, `${create} --internal db`);
+    await this.#everywhere('db');
     await this.#run('db', h2, '--network db', 'db');
     await stage.type(h1, 'docker network connect db web1');
     await this.#fetches(h1, 'web1', 'db');
@@ -133,9 +142,14 @@ export class Story {
     await this.#stage.act('Everything goes', async () => {
       for (const host of this.#lab.hosts) {
         await this.#stage.type(host, 'docker rm -f $(docker ps -aq)');
-        await this.#stage.type(host, 'docker network rm $(docker network ls -q -f driver=weft)');
       }
       const h1 = this.#lab.host(0);
+      await this.#stage.type(h1, 'docker network rm web db');
+      for (const host of this.#lab.hosts) {
+        await waitFor(`no weft network on ${host.name}`, async () => {
+          return (await host.docker('network', 'ls', '-q', '-f', 'driver=weft')) === '';
+        });
+      }
       const said = await this.#stage.type(h1, 'weft network ls');
       this.#stage.check('the cluster has no network any more', said.startsWith('No networks'));
       const left = await Promise.all(

@@ -4,7 +4,7 @@ import { printable } from './table.js';
 
 /** The daemon's status for people: a line for each part, then one for each thing that is wrong. */
 export function statusText(status: Status, io: Io): string {
-  const { host, version, uptimeSec, store, docker, degraded } = status;
+  const { host, version, uptimeSec, store, docker, degraded, notes = [] } = status;
   const reach = (reachable: boolean): string =>
     reachable ? 'reachable' : paint(io, 'red', 'not reachable');
   const parts: readonly (readonly [string, string])[] = [
@@ -20,10 +20,10 @@ export function statusText(status: Status, io: Io): string {
       degraded.length === 0 ? paint(io, 'green', 'good') : paint(io, 'yellow', 'degraded'),
     ],
   ];
-  const wrong = degraded.map(
+  const lines = [...degraded, ...notes].map(
     ({ code, text, since }) => `  ${printable(`${text} (${code}, since ${moment(since)})`)}\n`,
   );
-  return parts.map(([name, text]) => `${name.padEnd(9)}  ${text}\n`).join('') + wrong.join('');
+  return parts.map(([name, text]) => `${name.padEnd(9)}  ${text}\n`).join('') + lines.join('');
 }
 
 function underlayText({ vtep, underlayLink, mtu, reason }: Status['host']): string {

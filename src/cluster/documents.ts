@@ -97,6 +97,30 @@ export interface PoolReference {
   readonly prefix: Prefix;
 }
 
+/** One address pool of a network as Docker has it; values as Docker spells them. */
+export interface DockerPool {
+  readonly subnet: string;
+  readonly range?: string;
+  readonly gateway?: string;
+  /** `--aux-address`, by name. */
+  readonly aux?: Readonly<Record<string, string>>;
+}
+
+/** How Docker on the host that made a network knows it: what other hosts tell their Docker, so that it is the same there. */
+export interface DockerSettings {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** `-o`. */
+  readonly options: Readonly<Record<string, string>>;
+  readonly ipamOptions: Readonly<Record<string, string>>;
+  readonly pools: readonly DockerPool[];
+  readonly internal: boolean;
+  readonly attachable: boolean;
+  readonly ipv6: boolean;
+  /** False only with `--ipv4=false`. */
+  readonly ipv4: boolean;
+}
+
 export interface NetworkDocument {
   /** 12 hex digits. */
   readonly id: string;
@@ -111,6 +135,10 @@ export interface NetworkDocument {
   readonly createdAt: string;
   /** A host that found itself the last one is removing it. */
   readonly closing?: { readonly host: string; readonly since: number };
+  /** Absent: a network of the hosts that joined it. Present: each host of the cluster has it. */
+  readonly docker?: DockerSettings;
+  /** The network is gone; whoever still has it, unused, removes it. Its name and VNI are free. */
+  readonly removed?: { readonly host: string; readonly at: string };
 }
 
 export interface EndpointRecord {
@@ -199,6 +227,27 @@ export const parseAway: Parser<number> = parser(
   Type.Object({ v: version, since: Type.Integer() }),
   ({ since }) => since,
 );
+const texts = Type.Record(Type.String(), Type.String());
+
+const DockerSettingsSchema = Type.Object({
+  name: label,
+  labels: texts,
+  options: texts,
+  ipamOptions: texts,
+  pools: Type.Array(
+    Type.Object({
+      subnet: label,
+      range: Type.Optional(label),
+      gateway: Type.Optional(label),
+      aux: Type.Optional(texts),
+    }),
+    { maxItems: MAX_POOLS },
+  ),
+  internal: Type.Boolean(),
+  attachable: Type.Boolean(),
+  ipv6: Type.Boolean(),
+  ipv4: Type.Boolean(),
+});
 
 export const parseNetwork: Parser<NetworkDocument> = parser(
   Type.Object({
@@ -212,6 +261,8 @@ export const parseNetwork: Parser<NetworkDocument> = parser(
     createdBy: hostId,
     createdAt: label,
     closing: Type.Optional(Type.Object({ host: hostId, since: Type.Integer() })),
+    docker: Type.Optional(DockerSettingsSchema),
+    removed: Type.Optional(Type.Object({ host: hostId, at: label })),
   }),
   ({ v: _, ...raw }) => ({
     ...raw,

@@ -7,6 +7,8 @@
  * Does not: know the kernel or Docker, or give out addresses.
  */
 export {
+  type DockerPool,
+  type DockerSettings,
   type EndpointNames,
   type EndpointRecord,
   type EndpointsDocument,
@@ -22,5 +24,12 @@ export { ClusterError, type ClusterDetail } from './errors.js';
 export { FencedStore, type Ground, Standing } from './fence.js';
 export { type AnnouncerOptions, type AnnounceState, HostAnnouncer } from './hosts.js';
 export { Members, type MembersOptions } from './members.js';
-export { type NetworksOptions, type NewNetwork, type VniRange, Networks } from './networks.js';
+export {
+  type NetworkRemoval,
+  type NetworkUser,
+  type NetworksOptions,
+  type NewNetwork,
+  type VniRange,
+  Networks,
+} from './networks.js';
 export { ClusterView, type RemoteEndpoint, type RemoteState, type ViewEvents } from './view.js';

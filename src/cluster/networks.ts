@@ -1,19 +1,20 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import type { Entry, Op, Store } from '../store/index.js';
+import type { Op, Store } from '../store/index.js';
 import { parseVni } from '../net/index.js';
 import { Backoff } from '../util/index.js';
 import {
+  type DockerSettings,
   type EndpointRecord,
   type NetworkDocument,
-  format,
   formatEndpoints,
   formatHead,
-  isNetworkName,
   keys,
   parseClaim,
+  parseEndpoints,
   parseNetwork,
 } from './documents.js';
-import { ClusterError, invalidName, nameTaken, networkGone, vniTaken } from './errors.js';
+import { ClusterError, nameTaken, networkGone, vniTaken } from './errors.js';
+import { type Found, assertName, claimOp, insert, replace, unclaim } from './network-ops.js';
 
 export interface VniRange {
   readonly first: number;
@@ -48,17 +49,30 @@ export interface WaitOptions {
   readonly signal: AbortSignal;
 }
 
-interface Found {
-  readonly entry: Entry;
-  readonly document: NetworkDocument;
+/** A host with endpoints on a network. */
+export interface NetworkUser {
+  readonly hostId: string;
+  /** Names of the containers where they are known, else the endpoints' short ids. */
+  readonly containers: readonly string[];
 }
+
+/** What became of a removal. */
+export type NetworkRemoval =
+  | { readonly kind: 'removed' }
+  /** It was not announced: only this host has it no more. */
+  | { readonly kind: 'left' }
+  | { readonly kind: 'in-use'; readonly by: readonly NetworkUser[] };
 
 /**
  * Networks in the shared store, as this host creates, joins and leaves them.
  *
- * A network lives exactly as long as one host has it: its creator does from the transaction on that creates it. The last to leave marks it as
- * closing, looks again, and removes it; a joiner's write rests on the document being unchanged, so that of the two only
- * one succeeds. A mark that stays for CLOSING_MS was left by a host that died, and is taken over.
+ * A network lives as long as one host has it: its creator does from the transaction on that creates it. One that was announced to the
+ * cluster also goes when somebody removes it while no host has an endpoint on it; then its document says so until no host
+ * has it any more, so that those that are away hear of it.
+ *
+ * Who removes a network marks it as closing, looks again, and removes it; a joiner's write rests on the document being unchanged, so
+ * that of the two only one succeeds. A mark that stays for CLOSING_MS was left by a host that died, and is taken over.
+ * An endpoint that comes after all this brings the network back: nobody loses a container's network.
  */
 export class Networks {
   readonly #store: Store;
@@ -75,8 +89,10 @@ export class Networks {
     this.#clock = options.clock ?? Date.now;
   }
 
+  /** Undefined also when it was removed. */
   async get(id: string): Promise<NetworkDocument | undefined> {
-    return (await this.#find(id))?.document;
+    const document = (await this.#find(id))?.document;
+    return document?.removed ? undefined : document;
   }
 
   async findByName(name: string): Promise<NetworkDocument | undefined> {
@@ -115,7 +131,7 @@ export class Networks {
    */
   async join(id: string, { signal }: WaitOptions): Promise<NetworkDocument> {
     return this.#whileOpen(id, signal, async (found) => {
-      if (!found) throw networkGone(id);
+      if (!found || found.document.removed) throw networkGone(id);
       const outcome = await this.#store.transact([
         { op: 'check', key: found.entry.key, ifVersion: found.entry.version },
         ...this.#setEndpoints(id, [], 0),
@@ -131,11 +147,10 @@ export class Networks {
   async name(id: string, name: string): Promise<boolean> {
     assertName(name);
     for (;;) {
-      const found = await this.#find(id);
-      if (!found) throw networkGone(id);
+      const found = await this.#findOpen(id);
       if (found.document.name !== undefined) return found.document.name === name;
       const outcome = await this.#store.transact([
-        { op: 'set', key: keys.name(name), value: format({ owner: id }), ifVersion: 0 },
+        claimOp(keys.name(name), id),
         replace(found, { ...found.document, name }),
       ]);
       if (outcome.ok) return true;
@@ -144,8 +159,23 @@ export class Networks {
   }
 
   /**
+   * Announces a network that has a name to the cluster, as Docker on this host knows it: every host is to have it. What was
+   * announced first stays. Throws NETWORK_GONE.
+   */
+  async announce(id: string, docker: DockerSettings): Promise<NetworkDocument> {
+    for (;;) {
+      const found = await this.#findOpen(id);
+      if (found.document.docker) return found.document;
+      const document = { ...found.document, docker };
+      const outcome = await this.#store.transact([replace(found, document)]);
+      if (outcome.ok) return document;
+    }
+  }
+
+  /**
    * Makes known that this host has the network, with these endpoints. A network that the store has lost is put back as
-   * `document` says, without its name if that is another's by now; throws VNI_TAKEN when its VNI is. Waits while another host closes it.
+   * `document` says, without its name if that is another's by now; throws VNI_TAKEN when its VNI is. So is one that was removed,
+   * but only for an endpoint. Waits while another host closes it.
    */
   async publish(
     document: NetworkDocument,
@@ -155,6 +185,9 @@ export class Networks {
     if (await this.#publishAgain(document.id, endpoints)) return;
     await this.#whileOpen(document.id, signal, async (found) => {
       if (!found) return this.#restore(document, endpoints);
+      if (found.document.removed) {
+        return endpoints.length === 0 ? true : this.#restore(document, endpoints, found);
+      }
       const outcome = await this.#store.transact([
         { op: 'check', key: found.entry.key, ifVersion: found.entry.version },
         ...this.#setEndpoints(document.id, endpoints),
@@ -176,7 +209,53 @@ export class Networks {
     return outcome.ok;
   }
 
-  /** This host has the network no more; when it was the last one, the network goes. Leaving twice is fine. */
+  /**
+   * Removes the network for good, if no host has an endpoint on it. Else `leave` says what becomes of this host: it has the network no
+   * more, or nothing changes. With `leave`, one that was not announced is just left. Removing twice is fine.
+   */
+  async remove(
+    id: string,
+    { signal, leave }: WaitOptions & { readonly leave: boolean },
+  ): Promise<NetworkRemoval> {
+    return this.#whileOpen(id, signal, async (found) => {
+      let by = await this.users(id, { others: leave });
+      if (by.length > 0 && leave) await this.leave(id, { signal });
+      if (by.length > 0) return { kind: 'in-use', by };
+      if (leave && found && !found.document.docker) {
+        await this.leave(id, { signal });
+        return { kind: 'left' };
+      }
+      if (found && !found.document.removed) {
+        const marked = await this.#mark(found);
+        if (!marked) return undefined;
+        by = await this.users(id, { others: leave });
+        if (by.length > 0) {
+          await this.#unmark(marked);
+          return undefined;
+        }
+        if (!(await this.#bury(marked))) return undefined;
+      }
+      if (leave) await this.leave(id, { signal });
+      else await this.#goWhenEmpty(id, signal);
+      return { kind: 'removed' };
+    });
+  }
+
+  /** The hosts that have endpoints on the network. */
+  async users(id: string, { others = false } = {}): Promise<NetworkUser[]> {
+    const users: NetworkUser[] = [];
+    for (const { key, value } of await this.#store.list(keys.endpointsOf(id))) {
+      const hostId = key.slice(keys.endpointsOf(id).length);
+      if (others && hostId === this.#hostId) continue;
+      // What can't be read may be anything: better in use than gone.
+      const endpoints = parseEndpoints(value)?.endpoints ?? [{ id: 'unreadable', name: undefined }];
+      const containers = endpoints.map((each) => each.name ?? each.id.slice(0, 12));
+      if (containers.length > 0) users.push({ hostId, containers: containers.toSorted() });
+    }
+    return users;
+  }
+
+  /** This host has the network no more; with the last one the network goes. Leaving twice is fine. */
   async leave(id: string, { signal }: WaitOptions): Promise<void> {
     await this.#takeOut(id, this.#hostId, signal);
   }
@@ -192,6 +271,10 @@ export class Networks {
       { op: 'delete', key: keys.endpoints(id, host) },
       { op: 'delete', key: keys.head(id, host) },
     ]);
+    await this.#goWhenEmpty(id, signal);
+  }
+
+  async #goWhenEmpty(id: string, signal: AbortSignal): Promise<void> {
     await this.#whileOpen(id, signal, async (found) => {
       if (!found || (await this.#hasMembers(id))) return true;
       const marked = await this.#mark(found);
@@ -254,6 +337,13 @@ export class Networks {
     return document ? { entry, document } : undefined;
   }
 
+  /** Throws NETWORK_GONE. */
+  async #findOpen(id: string): Promise<Found> {
+    const found = await this.#find(id);
+    if (!found || found.document.removed) throw networkGone(id);
+    return found;
+  }
+
   async #hasMembers(id: string): Promise<boolean> {
     return (await this.#store.list(keys.endpointsOf(id))).length > 0;
   }
@@ -265,8 +355,9 @@ export class Networks {
 
   /** Puts back what is missing of a network, with this host in it. Undefined: look again. */
   async #restore(
-    { closing: _, name, ...document }: NetworkDocument,
+    { closing: _, removed: __, name, ...document }: NetworkDocument,
     endpoints: readonly EndpointRecord[],
+    grave?: Found,
   ): Promise<true | undefined> {
     const vniOwner = await this.#ownerOf(keys.vni(document.vni));
     if (vniOwner !== undefined && vniOwner !== document.id) throw vniTaken(document, vniOwner);
@@ -276,8 +367,9 @@ export class Networks {
     const there = new Set<string>();
     if (vniOwner !== undefined) there.add(keys.vni(document.vni));
     if (nameOwner !== undefined && mayHaveName) there.add(keys.name(name));
+    const version = grave?.entry.version ?? 0;
     const outcome = await this.#store.transact([
-      ...insert(lost).filter(({ key }) => !there.has(key)),
+      ...insert(lost, version).filter(({ key }) => !there.has(key)),
       ...this.#setEndpoints(document.id, endpoints),
     ]);
     return outcome.ok || undefined;
@@ -311,30 +403,20 @@ export class Networks {
   async #remove({ entry, document }: Found): Promise<true | undefined> {
     const outcome = await this.#store.transact([
       { op: 'delete', key: entry.key, ifVersion: entry.version },
-      { op: 'delete', key: keys.vni(document.vni) },
-      ...(document.name === undefined
-        ? []
-        : [{ op: 'delete' as const, key: keys.name(document.name) }]),
+      // What was removed before has given its name and VNI away; they may be another's.
+      ...(document.removed ? [] : unclaim(document)),
     ]);
     return outcome.ok || undefined;
   }
-}
 
-/** The document and the claims of a network, all of them new. */
-function insert(document: NetworkDocument): Op[] {
-  const claim = format({ owner: document.id });
-  const claims = [keys.vni(document.vni)];
-  if (document.name !== undefined) claims.push(keys.name(document.name));
-  return [
-    { op: 'set', key: keys.network(document.id), value: format(document), ifVersion: 0 },
-    ...claims.map((key): Op => ({ op: 'set', key, value: claim, ifVersion: 0 })),
-  ];
-}
-
-function replace({ entry }: Found, document: NetworkDocument): Op {
-  return { op: 'set', key: entry.key, value: format(document), ifVersion: entry.version };
-}
-
-function assertName(name: string): void {
-  if (!isNetworkName(name)) throw invalidName(name);
+  /** Leaves a document that says that the network is gone; without it, a host that was away would bring it back. */
+  async #bury(found: Found): Promise<true | undefined> {
+    const { closing: _, ...rest } = found.document;
+    const removed = { host: this.#hostId, at: new Date(this.#clock()).toISOString() };
+    const outcome = await this.#store.transact([
+      replace(found, { ...rest, removed }),
+      ...unclaim(found.document),
+    ]);
+    return outcome.ok || undefined;
+  }
 }

@@ -87,6 +87,7 @@ export class ClusterView implements AsyncDisposable {
   readonly #followed = new Map<string, Followed>();
   readonly #hostsLoaded: Promise<void>;
   #onOwn: (networkId: string) => void = () => undefined;
+  #onNetworks = (): void => undefined;
   #onHostsLoaded = (): void => undefined;
   #areHostsLoaded = false;
   #recheck: NodeJS.Timeout | undefined;
@@ -113,6 +114,7 @@ export class ClusterView implements AsyncDisposable {
     const made = { prefix: keys.networks, signal };
     const networks = this.#watch(made, this.#networks, (changed) => {
       for (const key of changed) this.#onOwn(key.slice(keys.networks.length));
+      if (changed.length > 0) this.#onNetworks();
     });
     this.#loops.push(hosts.loop, networks.loop);
     const followed = [...this.#followed.values()].map(({ watch }) => watch.loaded);
@@ -125,8 +127,19 @@ export class ClusterView implements AsyncDisposable {
     return this.#live.all();
   }
 
+  /** Those that were removed are not among them. */
   networks(): NetworkDocument[] {
+    return this.#networks.values().filter(({ removed }) => !removed);
+  }
+
+  /** Also those that were removed. */
+  allNetworks(): NetworkDocument[] {
     return this.#networks.values();
+  }
+
+  /** `listener` hears, from now on, when a network came, changed or went. Must not throw. */
+  onNetworks(listener: () => void): void {
+    this.#onNetworks = listener;
   }
 
   /** The hosts that have a network, with their endpoints, those that are not live included; undefined: not followed, or not loaded yet. */

@@ -41,6 +41,16 @@ export const StatusSchema = Type.Object({
     }),
     { description: 'what does not work as it should; empty when all is well' },
   ),
+  notes: optional(
+    Type.Array(
+      Type.Object({
+        code: text('fixed word for programs'),
+        text: text('what'),
+        since: text('when'),
+      }),
+      { description: 'what is as it should be, and still worth knowing' },
+    ),
+  ),
   networks: count('networks on this host'),
   endpoints: count('endpoints on this host'),
 });

@@ -9,16 +9,17 @@ import {
   clusterKeys,
 } from '../cluster/index.js';
 import { openControlServer } from '../control-api/index.js';
-import { DockerContainers, DockerEngine } from '../docker/index.js';
+import { DockerContainers, DockerEngine, type DockerNetworkSettings } from '../docker/index.js';
 import { Bindings, Driver, Membership } from '../driver/index.js';
 import { Ipam } from '../ipam/index.js';
-import { familyOf, parsePrefix } from '../net/index.js';
+import { type Prefix, familyOf, parsePrefix } from '../net/index.js';
 import { Connection } from '../netlink/index.js';
 import { openPluginServer } from '../plugin-api/index.js';
 import type { Store } from '../store/index.js';
 import { type Closer, VERSION } from '../util/index.js';
 import { type Datapath, type KernelDatapath, openDatapath, overlayMtu } from '../vxlan/index.js';
 import { logCall } from './call-log.js';
+import { ClusterNetworks } from './cluster-networks.js';
 import type { Config } from './config.js';
 import { DockerSync } from './docker-sync.js';
 import { EventLog } from './event-log.js';
@@ -40,6 +41,7 @@ import { UnderlayWatch } from './underlay-watch.js';
 
 /** Nothing in the data path waits for the engine. */
 const DOCKER_TIMEOUT_MS = 2000;
+const ASK_INSIDE_MS = 1000;
 
 /**
  * Opens everything in the order in which each needs the other, the plugin's socket last, so that Docker's first call finds a
@@ -91,6 +93,22 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     }),
   );
   const containerOf = (id: string): string | undefined => sync.containerName(id);
+  const networks = new Networks(shared, hostId);
+  const nameOf = (id: string): string => view.hosts().find((host) => host.id === id)?.name ?? id;
+  const clusterNetworks: ClusterNetworks = closer.use(
+    new ClusterNetworks({
+      engine,
+      view,
+      bindings,
+      networks,
+      driver: () => driver,
+      events,
+      health,
+      log,
+      nameOf,
+    }),
+  );
+  const expected = (prefix: Prefix): string | undefined => clusterNetworks.expected(prefix);
   const ipam = closer.use(
     await openIpam({
       config,
@@ -100,12 +118,12 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       local,
       kernel,
       engine,
-      view,
+      nameOf,
       containerOf,
+      expected,
       log,
     }),
   );
-  const networks = new Networks(shared, hostId);
   const membership = closer.use(
     new Membership({
       networks,
@@ -122,15 +140,18 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
         ipam.doubt();
         sync.look();
       },
+      onRemoved: (network, usedBy) => clusterNetworks.removed(network, usedBy),
     }),
   );
-  const driver = new Driver({
+  const driver: Driver = new Driver({
     bindings,
     membership,
     datapath,
     addresses: ipam,
     overlayMtu: () => overlayMtu(underlay.mtu, familyOf(underlay.vtep)),
     ownerOfMac: (networkId, mac) => remotes.ownerOfMac(networkId, mac),
+    askDocker: async (dockerId, signal) =>
+      sync.isReachable ? settingsOf(engine, dockerId, signal) : undefined,
   });
   const sandboxLinks = new SandboxLinks({ bindings, datapath, events });
   const naming = closer.use(
@@ -173,7 +194,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     }),
   );
   announcer.start();
-  void prunedOnceLoaded(view, datapath, log);
+  clusterNetworks.start(prunedOnceLoaded(view, datapath, log));
   const members = closer.use(
     openMembers({ config, document, shared, standing, view, ipam, log, events }),
   );
@@ -192,8 +213,11 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       engine,
       bindings,
       ...reclaimer.callbacks(),
+      onNetworkSeen: async (binding, seen) => clusterNetworks.seen(binding, seen),
+      onNetworkMade: (dockerId) => clusterNetworks.made(dockerId),
       onReachable: (error) => {
         health.set('DOCKER_UNREACHABLE', error);
+        clusterNetworks.kick();
         if (error === undefined) starter.look();
       },
       log,
@@ -310,13 +334,15 @@ interface IpamNeeds {
   readonly local: Store;
   readonly kernel: Connection;
   readonly engine: DockerEngine;
-  readonly view: ClusterView;
+  readonly nameOf: (id: string) => string;
   readonly containerOf: (endpointId: string) => string | undefined;
+  readonly expected: (prefix: Prefix) => string | undefined;
   readonly log: Log;
 }
 
 async function openIpam(needs: IpamNeeds): Promise<Ipam> {
-  const { config, hostId, shared, standing, local, kernel, engine, view, containerOf, log } = needs;
+  const { config, hostId, shared, standing, local, kernel, engine, log } = needs;
+  const { nameOf, containerOf, expected } = needs;
   return Ipam.open({
     host: hostId,
     store: shared,
@@ -331,8 +357,9 @@ async function openIpam(needs: IpamNeeds): Promise<Ipam> {
       return [...(await occupiedByHost(kernel)), ...occupiedByDocker(docker)];
     },
     assertMayGive: async (signal) => standing.assertMayGive(signal),
-    nameOf: (id) => view.hosts().find((host) => host.id === id)?.name ?? id,
+    nameOf,
     containerOf,
+    expected,
     report: (err) => log.warn({ err }, 'address work went wrong; will be repaired'),
   });
 }
@@ -343,10 +370,24 @@ function namesOfOurs(sync: DockerSync): ReadonlySet<string> {
   return new Set(ours.map(({ name }) => name));
 }
 
-/** What nobody wants may go once this host knows everything that it wants. */
-async function prunedOnceLoaded(view: ClusterView, datapath: Datapath, log: Log): Promise<void> {
+/** Inside a call of Docker's: answered at once, or not at all. */
+async function settingsOf(
+  engine: DockerEngine,
+  dockerId: string,
+  signal: AbortSignal,
+): Promise<DockerNetworkSettings | undefined> {
+  const soon = AbortSignal.any([signal, AbortSignal.timeout(ASK_INSIDE_MS)]);
+  return (await engine.network(dockerId, soon).catch(() => undefined))?.settings;
+}
+
+/** What nobody wants may go once this host knows everything that it wants; true when it does. */
+async function prunedOnceLoaded(view: ClusterView, datapath: Datapath, log: Log): Promise<boolean> {
   try {
     await view.start();
+  } catch {
+    return false; // closed before
+  }
+  try {
     const reports = await datapath.reconcile({ prune: true });
     const changes = reports.filter((r) => r.created + r.changed + r.deleted > 0);
     const durationMs = Math.round(reports.reduce((sum, report) => sum + report.durationMs, 0));
@@ -357,6 +398,7 @@ async function prunedOnceLoaded(view: ClusterView, datapath: Datapath, log: Log)
   } catch (err) {
     log.warn({ err }, 'data path not compared with the kernel; will be retried');
   }
+  return true;
 }
 
 function onAnnounce(state: AnnounceState, log: Log, health: Health): void {

@@ -3,6 +3,7 @@ import {
   type DockerEngine,
   type DockerNetwork,
   type DockerNetworkDetail,
+  type DockerNetworkSettings,
   followEvents,
 } from '../docker/index.js';
 import type { Bindings, EndpointBinding, NetworkBinding } from '../driver/index.js';
@@ -22,10 +23,12 @@ export interface DockerSyncDeps {
   readonly onNetworkGone: (binding: NetworkBinding) => Promise<void>;
   /** An endpoint that Docker no longer has. */
   readonly onEndpointGone: (endpoint: EndpointBinding) => Promise<void>;
-  /** Docker's name of a network, told on each comparison. */
-  readonly onNetworkNamed: (binding: NetworkBinding, name: string) => Promise<void>;
+  /** What Docker says of a network, told on each comparison. */
+  readonly onNetworkSeen: (binding: NetworkBinding, seen: DockerNetworkSettings) => Promise<void>;
   /** The container behind an endpoint has a name that was not known. */
   readonly onEndpointNamed: (endpoint: EndpointBinding, name: string) => Promise<void>;
+  /** Docker has made a network; a comparison follows in a moment. Must not throw. */
+  readonly onNetworkMade: (dockerId: string) => void;
   /** After each whole comparison: the bindings hold what Docker has, and what is too young to judge. */
   readonly onCompared: () => Promise<void>;
   /** At each turn: undefined when the engine answers, else why not. */
@@ -61,7 +64,10 @@ export class DockerSync implements AsyncDisposable {
     const events = followEvents({
       socketPath,
       signal,
-      onEvent: () => this.#wake.abort(),
+      onEvent: ({ type, action, id }) => {
+        this.#wake.abort();
+        if (type === 'network' && action === 'create') this.#deps.onNetworkMade(id);
+      },
       onConnected: () => this.#wake.abort(),
       onLost: (error) => this.#deps.log.debug({ err: error }, 'docker event stream lost'),
     });
@@ -144,9 +150,9 @@ export class DockerSync implements AsyncDisposable {
     detail: DockerNetworkDetail,
     names: Map<string, string>,
   ): Promise<void> {
-    const { bindings, onNetworkNamed, onEndpointNamed, onEndpointGone } = this.#deps;
+    const { bindings, onNetworkSeen, onEndpointNamed, onEndpointGone } = this.#deps;
     this.#missingSince.delete(binding.dockerId);
-    await onNetworkNamed(binding, detail.name);
+    await onNetworkSeen(binding, detail.settings);
     const live = new Map(detail.endpoints.map((e) => [e.endpointId, e.containerName]));
     for (const [id, name] of live) names.set(id, name);
     for (const endpoint of bindings.endpoints(binding.dockerId)) {

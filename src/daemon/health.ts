@@ -10,6 +10,7 @@ export interface Degradation {
 /** What is wrong at this moment, and since when: the one place that `weft status` reads. */
 export class Health {
   readonly #degraded = new Map<string, Degradation>();
+  readonly #notes = new Map<string, Degradation>();
   readonly #now: () => Date;
   #storeReachable: boolean | undefined;
   #storeSince: Date;
@@ -25,8 +26,17 @@ export class Health {
       this.#degraded.delete(key);
       return;
     }
-    const since = this.#degraded.get(key)?.since ?? this.#now().toISOString();
-    this.#degraded.set(key, { code: key.split(' ')[0]!, text: messageOf(error), since });
+    this.#degraded.set(key, this.#entry(key, messageOf(error), this.#degraded.get(key)));
+  }
+
+  /** What is as it should be, and still worth knowing. */
+  note(key: string, text: string | undefined): void {
+    if (text === undefined) this.#notes.delete(key);
+    else this.#notes.set(key, this.#entry(key, text, this.#notes.get(key)));
+  }
+
+  notes(): Degradation[] {
+    return [...this.#notes.values()];
   }
 
   /** True when this is a turn. */
@@ -47,5 +57,10 @@ export class Health {
 
   degraded(): Degradation[] {
     return [...this.#degraded.values()];
+  }
+
+  #entry(key: string, text: string, before: Degradation | undefined): Degradation {
+    const since = before?.since ?? this.#now().toISOString();
+    return { code: key.split(' ')[0]!, text, since };
   }
 }

@@ -11,7 +11,7 @@ const CALL_MS = 10_000;
 
 type Callbacks = Pick<
   DockerSyncDeps,
-  'onNetworkGone' | 'onEndpointGone' | 'onEndpointNamed' | 'onNetworkNamed' | 'onCompared'
+  'onNetworkGone' | 'onEndpointGone' | 'onEndpointNamed' | 'onCompared'
 >;
 
 export interface ReclaimerDeps {
@@ -37,7 +37,6 @@ export class Reclaimer {
       onNetworkGone: async (binding) => this.#networkGone(binding),
       onEndpointGone: async (endpoint) => this.#endpointGone(endpoint),
       onEndpointNamed: async (endpoint, name) => this.#deps.driver.nameEndpoint(endpoint, name),
-      onNetworkNamed: async ({ dockerId }, name) => this.#deps.driver.nameNetwork(dockerId, name),
       onCompared: async () => this.#reclaimAddresses(),
     };
   }
@@ -48,7 +47,7 @@ export class Reclaimer {
       { network: network.id, name: network.name, dockerId },
       'docker has lost a network; removed',
     );
-    await driver.deleteNetwork(dockerId, context());
+    await driver.forgetNetwork(dockerId);
   }
 
   async #endpointGone({ dockerId, id }: EndpointBinding): Promise<void> {

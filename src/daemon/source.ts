@@ -74,6 +74,7 @@ export class DaemonSource implements Source {
       },
       docker: { reachable: sync.isReachable },
       degraded: health.degraded(),
+      notes: health.notes(),
       networks: bindings.networks().length,
       endpoints: bindings.networks().flatMap((n) => bindings.endpoints(n.dockerId)).length,
     };

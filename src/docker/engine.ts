@@ -1,6 +1,6 @@
 import Type, { type Static, type TSchema } from 'typebox';
 import Value from 'typebox/value';
-import { type SocketReply, getOverSocket, messageOf } from '../util/index.js';
+import { type SocketReply, type SocketCall, callOverSocket, messageOf } from '../util/index.js';
 import {
   ContainerListSchema,
   ContainerSchema,
@@ -10,34 +10,17 @@ import {
   toListed,
 } from './container.js';
 import { DockerError } from './errors.js';
+import {
+  type DockerNetworkSettings,
+  ErrorSchema,
+  InspectSchema,
+  NetworkSchema,
+  createBody,
+  settingsOf,
+} from './network-settings.js';
 
 /** A host with a thousand containers on one network answers with well under a megabyte. */
 const MAX_REPLY_BYTES = 16_000_000;
-
-const nullable = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
-
-const NetworkSchema = Type.Object({
-  Id: Type.String(),
-  Name: Type.String(),
-  Driver: Type.String(),
-  ConfigOnly: Type.Optional(Type.Boolean()),
-  IPAM: nullable(
-    Type.Object({
-      Config: nullable(Type.Array(Type.Object({ Subnet: Type.Optional(Type.String()) }))),
-    }),
-  ),
-});
-
-const InspectSchema = Type.Object({
-  Id: Type.String(),
-  Name: Type.String(),
-  Containers: nullable(
-    Type.Record(
-      Type.String(),
-      Type.Object({ Name: Type.Optional(Type.String()), EndpointID: Type.String() }),
-    ),
-  ),
-});
 
 export interface DockerNetwork {
   readonly id: string;
@@ -55,12 +38,16 @@ export interface DockerEndpoint {
 export interface DockerNetworkDetail {
   readonly id: string;
   readonly name: string;
+  readonly settings: DockerNetworkSettings;
   /** The attached containers that run. */
   readonly endpoints: readonly DockerEndpoint[];
 }
 
+/** A create waits for the plugin, which waits for the store. */
+const CREATE_MS = 30_000;
+
 /**
- * What weft reads from the engine on this host, through its API's socket, without an API version in the path: 20.10 and 29 have
+ * What weft reads from the engine on this host, and the networks that it makes and removes there, through its API's socket, without an API version in the path: 20.10 and 29 have
  * none in common for long.
  *
  * Never ask about a container inside a plugin call about it: the engine holds its lock until the call is answered.
@@ -99,7 +86,25 @@ export class DockerEngine {
       endpointId: container.EndpointID,
       containerName: container.Name ?? '',
     }));
-    return { id: found.Id, name: found.Name, endpoints };
+    return { id: found.Id, name: found.Name, settings: settingsOf(found), endpoints };
+  }
+
+  /**
+   * Makes a network of weft's driver; answers its id. Throws DOCKER_REFUSED, with Docker's own words, also when there is one of that
+   * name. Not inside a plugin call: Docker asks the plugin before it answers.
+   */
+  async createNetwork(settings: DockerNetworkSettings, signal?: AbortSignal): Promise<string> {
+    const path = '/networks/create';
+    const request = { method: 'POST', json: createBody(settings), timeoutMs: CREATE_MS } as const;
+    const reply = await this.#ask(path, signal, request);
+    return read(path, Type.Object({ Id: Type.String() }), reply, 201).Id;
+  }
+
+  /** Removes a network; one that is not there is fine. Throws DOCKER_REFUSED while containers use it. */
+  async removeNetwork(id: string, signal?: AbortSignal): Promise<void> {
+    const path = `/networks/${encodeURIComponent(id)}`;
+    const reply = await this.#ask(path, signal, { method: 'DELETE', timeoutMs: CREATE_MS });
+    if (reply.status !== 204 && reply.status !== 404) throw refused(path, reply);
   }
 
   /** The containers that run. */
@@ -118,14 +123,20 @@ export class DockerEngine {
     return read(path, schema, await this.#ask(path, signal));
   }
 
-  async #ask(path: string, signal?: AbortSignal): Promise<SocketReply> {
+  async #ask(
+    path: string,
+    signal?: AbortSignal,
+    request: Partial<Pick<SocketCall, 'method' | 'json' | 'timeoutMs'>> = {},
+  ): Promise<SocketReply> {
     const { socketPath } = this;
     try {
-      return await getOverSocket({
+      return await callOverSocket({
         socketPath,
         path,
+        method: 'GET',
         timeoutMs: this.#timeoutMs,
         maxBytes: MAX_REPLY_BYTES,
+        ...request,
         ...(signal && { signal }),
       });
     } catch (cause) {
@@ -140,19 +151,27 @@ export class DockerEngine {
 }
 
 /** Throws DOCKER_REFUSED or DOCKER_UNREADABLE. */
-function read<T extends TSchema>(path: string, schema: T, reply: SocketReply): Static<T> {
-  const { status, body } = reply;
-  if (status !== 200) {
-    throw new DockerError(
-      { code: 'DOCKER_REFUSED', path, status },
-      `the engine answered ${path} with ${status}: ${body.slice(0, 200)}`,
-    );
-  }
-  const value = parseJson(body);
+function read<T extends TSchema>(
+  path: string,
+  schema: T,
+  reply: SocketReply,
+  expected = 200,
+): Static<T> {
+  if (reply.status !== expected) throw refused(path, reply);
+  const value = parseJson(reply.body);
   if (Value.Check(schema, value)) return value as Static<T>;
   throw new DockerError(
     { code: 'DOCKER_UNREADABLE', path },
     `the engine's answer to ${path} is not what weft knows`,
+  );
+}
+
+function refused(path: string, { status, body }: SocketReply): DockerError {
+  const value = parseJson(body);
+  const words = Value.Check(ErrorSchema, value) ? value.message : body;
+  return new DockerError(
+    { code: 'DOCKER_REFUSED', path, status },
+    `the engine answered ${path} with ${status}: ${words.slice(0, 500).trim()}`,
   );
 }
 

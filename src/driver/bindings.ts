@@ -50,15 +50,21 @@ export type EndpointBinding = Static<typeof EndpointBindingSchema>;
 
 const NETWORKS = 'networks/';
 const ENDPOINTS = 'endpoints/';
-/** Networks that Docker removed here while the shared store had not heard of it yet. */
+/** Networks that Docker removed here while the shared store had not heard of it yet; the value says what it is to hear. */
 const LEFT = 'left/';
+/** Networks of the cluster that somebody removed here, and here alone; the value is their name. */
+const SHUNNED = 'shunned/';
+
+/** `remove`: gone everywhere if nobody uses it. `leave`: no more here. */
+export type Leaving = 'leave' | 'remove';
 
 /** The bindings in memory, each change on disk before it counts. Owned by the driver. */
 export class Bindings {
   readonly #local: Store;
   readonly #networks = new Map<string, NetworkBinding>();
   readonly #endpoints = new Map<string, Map<string, EndpointBinding>>();
-  readonly #left = new Set<string>();
+  readonly #left = new Map<string, Leaving>();
+  readonly #shunned = new Map<string, string>();
 
   private constructor(local: Store) {
     this.#local = local;
@@ -77,7 +83,12 @@ export class Bindings {
       if (endpoint) bindings.#endpointsOf(endpoint.dockerId).set(endpoint.id, endpoint);
       else onDamage(key);
     }
-    for (const { key } of await local.list(LEFT)) bindings.#left.add(key.slice(LEFT.length));
+    for (const { key, value } of await local.list(LEFT)) {
+      bindings.#left.set(key.slice(LEFT.length), value === 'remove' ? 'remove' : 'leave');
+    }
+    for (const { key, value } of await local.list(SHUNNED)) {
+      bindings.#shunned.set(key.slice(SHUNNED.length), value);
+    }
     return bindings;
   }
 
@@ -95,7 +106,17 @@ export class Bindings {
 
   /** Networks to leave in the shared store. */
   left(): string[] {
-    return [...this.#left];
+    return [...this.#left.keys()];
+  }
+
+  /** How this host leaves a network; undefined when it does not. */
+  leaving(networkId: string): Leaving | undefined {
+    return this.#left.get(networkId);
+  }
+
+  /** Networks of the cluster that stay away from this host until somebody asks for them here: names by id. */
+  shunned(): ReadonlyMap<string, string> {
+    return this.#shunned;
   }
 
   endpoint(dockerId: string, endpointId: string): EndpointBinding | undefined {
@@ -107,29 +128,38 @@ export class Bindings {
   }
 
   async addNetwork(binding: NetworkBinding): Promise<void> {
-    await this.#set(NETWORKS + binding.dockerId, binding);
+    await this.#set(NETWORKS + binding.dockerId, JSON.stringify(binding));
     this.#networks.set(binding.dockerId, binding);
   }
 
   /** The network and its endpoints are gone from this host; it stays in {@link left} until the shared store knows. */
-  async removeNetwork(dockerId: string): Promise<void> {
+  async removeNetwork(dockerId: string, how: Leaving): Promise<void> {
     const binding = this.#networks.get(dockerId);
     if (!binding) return;
     for (const { id } of this.endpoints(dockerId)) await this.removeEndpoint(dockerId, id);
-    const networkId = binding.network.id;
+    const { id, name = id } = binding.network;
     await this.#local.transact([
       { op: 'delete', key: NETWORKS + dockerId },
-      { op: 'set', key: LEFT + networkId, value: '1' },
+      { op: 'set', key: LEFT + id, value: how },
+      ...(how === 'remove' ? [{ op: 'set' as const, key: SHUNNED + id, value: name }] : []),
     ]);
     this.#networks.delete(dockerId);
     this.#endpoints.delete(dockerId);
-    this.#left.add(networkId);
+    this.#left.set(id, how);
+    if (how === 'remove') this.#shunned.set(id, name);
+  }
+
+  /** Somebody asked for the network here, or it is gone everywhere. */
+  async welcome(networkId: string): Promise<void> {
+    if (!this.#shunned.has(networkId)) return;
+    await this.#local.transact([{ op: 'delete', key: SHUNNED + networkId }]);
+    this.#shunned.delete(networkId);
   }
 
   /** This host is in a network of the store that no binding knows. */
   async addLeft(networkId: string): Promise<void> {
-    await this.#local.transact([{ op: 'set', key: LEFT + networkId, value: '1' }]);
-    this.#left.add(networkId);
+    await this.#set(LEFT + networkId, 'leave');
+    this.#left.set(networkId, 'leave');
   }
 
   async forgetLeft(networkId: string): Promise<void> {
@@ -139,7 +169,7 @@ export class Bindings {
   }
 
   async addEndpoint(binding: EndpointBinding): Promise<void> {
-    await this.#set(`${ENDPOINTS}${binding.dockerId}/${binding.id}`, binding);
+    await this.#set(`${ENDPOINTS}${binding.dockerId}/${binding.id}`, JSON.stringify(binding));
     this.#endpointsOf(binding.dockerId).set(binding.id, binding);
   }
 
@@ -154,8 +184,8 @@ export class Bindings {
     return endpoints;
   }
 
-  async #set(key: string, value: object): Promise<void> {
-    await this.#local.transact([{ op: 'set', key, value: JSON.stringify(value) }]);
+  async #set(key: string, value: string): Promise<void> {
+    await this.#local.transact([{ op: 'set', key, value }]);
   }
 }
 

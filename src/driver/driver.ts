@@ -1,12 +1,5 @@
-import { type NetworkDocument, isNetworkName } from '../cluster/index.js';
-import {
-  type Address,
-  type AddressWithLength,
-  isUnicastMac,
-  type Mac,
-  macFromAddress,
-  prefixContains,
-} from '../net/index.js';
+import { type DockerSettings, type NetworkDocument, isNetworkName } from '../cluster/index.js';
+import { isUnicastMac, type Mac, macFromAddress } from '../net/index.js';
 import type {
   CallContext,
   CreateEndpointRequest,
@@ -16,8 +9,9 @@ import type {
   NetworkDriver,
 } from '../plugin-api/index.js';
 import { KeyedMutex, untilAborted } from '../util/index.js';
-import type { Datapath, LocalEndpoint, NetworkSpec } from '../vxlan/index.js';
-import type { Bindings, EndpointBinding, NetworkBinding } from './bindings.js';
+import type { Datapath, NetworkSpec } from '../vxlan/index.js';
+import type { Bindings, EndpointBinding, Leaving, NetworkBinding } from './bindings.js';
+import { localEndpoint, poolOf } from './endpoints.js';
 import { DriverError } from './errors.js';
 import type { Membership } from './membership.js';
 import {
@@ -40,8 +34,19 @@ export interface DriverDeps {
   readonly overlayMtu: () => number;
   /** The other host that has this MAC on this network, if any. */
   readonly ownerOfMac: (networkId: string, mac: Mac) => string | undefined;
+  /** What Docker says of a network, if it answers at once. */
+  readonly askDocker?: (
+    dockerId: string,
+    signal: AbortSignal,
+  ) => Promise<DockerSettings | undefined>;
   readonly clock?: () => number;
 }
+
+/**
+ * What became of a network that Docker made here: every host has it; the cluster has another one of its name; or it can't
+ * have a name in the cluster and stays with the hosts that joined it.
+ */
+export type Announced = 'announced' | 'name-taken' | 'local';
 
 /**
  * What Docker's network calls do on this host.
@@ -111,36 +116,54 @@ export class Driver implements NetworkDriver {
         await this.#datapath.ensureNetwork(this.#specOf(network));
         signal.throwIfAborted();
         await this.#bindings.addNetwork({ v: 1, dockerId: request.networkId, network });
+        await this.#bindings.welcome(network.id);
         await this.#deps.addresses.networkCreated(references.map((pool) => pool.id));
         await untilAborted(this.#membership.follow(network.id), signal);
         await this.#membership.publish(network.id);
       } catch (error) {
-        await this.#remove(request.networkId, network.id);
+        await this.#remove(request.networkId, network.id, 'leave');
         throw error;
       }
     });
   }
 
-  async deleteNetwork(networkId: string, _context: CallContext): Promise<void> {
-    await this.#mutex.run(networkId, async () => {
-      const binding = this.#bindings.network(networkId);
-      if (binding) await this.#remove(networkId, binding.network.id);
+  /** Somebody removed the network: it goes from the cluster, or, where other hosts use it, from this host. */
+  async deleteNetwork(dockerId: string, _context: CallContext): Promise<void> {
+    await this.#dropNetwork(dockerId, 'remove');
+  }
+
+  /** Docker has lost the network, or is to have another one in its place. */
+  async forgetNetwork(dockerId: string): Promise<void> {
+    await this.#dropNetwork(dockerId, 'leave');
+  }
+
+  /** What Docker says of a network after it was made, which is when it tells its name: it becomes the cluster's. */
+  async announceNetwork(dockerId: string, docker: DockerSettings): Promise<Announced> {
+    return this.#mutex.run(dockerId, async () => {
+      const binding = this.#bindings.network(dockerId);
+      if (!binding) return 'local';
+      const { id, name, docker: known, pools } = binding.network;
+      if (known) return 'announced';
+      // Docker takes more: spaces, other letters.
+      if (name === undefined && !isNetworkName(docker.name)) return 'local';
+      if (name === undefined) {
+        if (!(await this.#membership.name(id, docker.name))) return 'name-taken';
+        const poolIds = pools.map((pool) => pool.id);
+        await this.#deps.addresses.networkNamed(poolIds, docker.name);
+      }
+      // Last: other hosts join the pools by the network's name.
+      const network = await this.#membership.announce(id, docker);
+      await this.#bindings.addNetwork({ ...binding, network });
+      return 'announced';
     });
   }
 
-  /**
-   * Docker's name for a network, told after it was made: one that has none takes it, if no other network has it and it can be
-   * one. Docker takes more: spaces, other letters.
-   */
-  async nameNetwork(dockerId: string, name: string): Promise<void> {
-    if (this.#bindings.network(dockerId)?.network.name !== undefined) return;
-    if (!isNetworkName(name)) return;
+  /** The cluster knows more of a network than when this host joined it. */
+  async adoptNetwork(dockerId: string, network: NetworkDocument): Promise<void> {
     await this.#mutex.run(dockerId, async () => {
       const binding = this.#bindings.network(dockerId);
-      if (!binding || !(await this.#membership.name(binding.network.id, name))) return;
-      const poolIds = binding.network.pools.map((pool) => pool.id);
-      await this.#deps.addresses.networkNamed(poolIds, name);
-      await this.#bindings.addNetwork({ ...binding, network: { ...binding.network, name } });
+      if (binding?.network.id !== network.id) return;
+      await this.#bindings.addNetwork({ ...binding, network });
     });
   }
 
@@ -160,6 +183,7 @@ export class Driver implements NetworkDriver {
     { signal }: CallContext,
   ): Promise<{ readonly mac?: Mac }> {
     assertNoEndpointOptions(request.options);
+    await this.#assertNameSettled(request.networkId, signal);
     return this.#mutex.run(request.networkId, async () => {
       const binding = this.#bindingOf(request.networkId);
       const endpoint = this.#endpointOf(request, binding);
@@ -264,11 +288,33 @@ export class Driver implements NetworkDriver {
     }
   }
 
-  async #remove(dockerId: string, networkId: string): Promise<void> {
+  async #dropNetwork(dockerId: string, how: Leaving): Promise<void> {
+    await this.#mutex.run(dockerId, async () => {
+      const binding = this.#bindings.network(dockerId);
+      if (binding) await this.#remove(dockerId, binding.network.id, how);
+    });
+  }
+
+  async #remove(dockerId: string, networkId: string, how: Leaving): Promise<void> {
     await this.#membership.unfollow(networkId);
     await this.#datapath.deleteNetwork(networkId);
-    await this.#bindings.removeNetwork(dockerId);
+    await this.#bindings.removeNetwork(dockerId, how);
     await this.#membership.publish(networkId);
+  }
+
+  /**
+   * A network has its first container only after it has its name: so that, of two that were made under one name at the same moment,
+   * the one that goes is empty. Throws NETWORK_REPLACED.
+   */
+  async #assertNameSettled(dockerId: string, signal: AbortSignal): Promise<void> {
+    const network = this.#bindings.network(dockerId)?.network;
+    if (!network || network.name !== undefined) return;
+    const docker = await this.#deps.askDocker?.(dockerId, signal);
+    if (!docker || (await this.announceNetwork(dockerId, docker)) !== 'name-taken') return;
+    throw new DriverError(
+      { code: 'NETWORK_REPLACED', network: docker.name },
+      `the cluster has another network "${docker.name}", which takes the place of this one in a moment; try again`,
+    );
   }
 
   #specOf(network: NetworkDocument): NetworkSpec {
@@ -353,17 +399,4 @@ export class Driver implements NetworkDriver {
       `MAC address ${mac} is in use on this network by a container on ${host}; choose another --mac-address`,
     );
   }
-}
-
-function localEndpoint({ id, mac, addresses }: EndpointBinding): LocalEndpoint {
-  return { id, mac, addresses: addresses.map((a): Address => a.address) };
-}
-
-function poolOf({ pools, id }: NetworkDocument, { address }: AddressWithLength): string {
-  const pool = pools.find(({ prefix }) => prefixContains(prefix, address));
-  if (pool) return pool.id;
-  throw new DriverError(
-    { code: 'NO_ADDRESS', endpoint: id },
-    `${address} is in no pool of this network`,
-  );
 }

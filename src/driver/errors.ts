@@ -4,6 +4,7 @@ export type DriverDetail =
   | { readonly code: 'FOREIGN_IPAM'; readonly addressSpace: string }
   | { readonly code: 'INVALID_OPTION'; readonly option: string }
   | { readonly code: 'NETWORK_MISMATCH'; readonly network: string }
+  | { readonly code: 'NETWORK_REPLACED'; readonly network: string }
   | { readonly code: 'UNKNOWN_NETWORK'; readonly network: string }
   | { readonly code: 'UNKNOWN_ENDPOINT'; readonly endpoint: string }
   | { readonly code: 'NO_ADDRESS'; readonly endpoint: string }

@@ -4,8 +4,8 @@
  * Promises: every call is idempotent and leaves nothing half-made; what this host owes the cluster is written when the store can take it.
  * Does not: speak Docker's JSON (plugin-api), or decide how the kernel is programmed (vxlan).
  */
-export { Bindings, type EndpointBinding, type NetworkBinding } from './bindings.js';
-export { Driver, type DriverDeps } from './driver.js';
+export { Bindings, type EndpointBinding, type Leaving, type NetworkBinding } from './bindings.js';
+export { type Announced, Driver, type DriverDeps } from './driver.js';
 export { DriverError, type DriverDetail } from './errors.js';
-export { Membership, type MembershipDeps } from './membership.js';
+export { Membership, type MembershipDeps, type RemovedNetwork } from './membership.js';
 export type { Addresses } from './ports.js';

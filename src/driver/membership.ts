@@ -1,8 +1,10 @@
 import type {
   ClusterView,
+  DockerSettings,
   EndpointNames,
   EndpointRecord,
   NetworkDocument,
+  NetworkUser,
   Networks,
   NewNetwork,
 } from '../cluster/index.js';
@@ -27,6 +29,13 @@ export interface MembershipDeps {
   readonly onError: (networkId: string, error: unknown) => void;
   /** The store has lost what this host wrote of a network, and is told again. */
   readonly onLost?: (networkId: string) => void;
+  /** Somebody removed a network on this host: everywhere, or only here, since others use it. */
+  readonly onRemoved?: (network: RemovedNetwork, usedBy: readonly NetworkUser[]) => void;
+}
+
+export interface RemovedNetwork {
+  readonly id: string;
+  readonly name: string;
 }
 
 /**
@@ -41,12 +50,14 @@ export class Membership implements AsyncDisposable {
   readonly #namesOf: MembershipDeps['namesOf'];
   readonly #publisher: Publisher;
   readonly #onLost: (networkId: string) => void;
+  readonly #onRemoved: NonNullable<MembershipDeps['onRemoved']>;
   readonly #aborter = new AbortController();
   readonly #doubts = new Map<string, NodeJS.Timeout>();
   #forgotten: Promise<void> = Promise.resolve();
 
-  constructor({ networks, view, bindings, namesOf, onError, onLost }: MembershipDeps) {
+  constructor({ networks, view, bindings, namesOf, onError, onLost, onRemoved }: MembershipDeps) {
     this.#onLost = onLost ?? (() => undefined);
+    this.#onRemoved = onRemoved ?? (() => undefined);
     this.#networks = networks;
     this.#view = view;
     this.#bindings = bindings;
@@ -75,6 +86,11 @@ export class Membership implements AsyncDisposable {
   /** False when the name is another network's. */
   async name(networkId: string, name: string): Promise<boolean> {
     return this.#networks.name(networkId, name);
+  }
+
+  /** Every host is to have this network, which has a name. */
+  async announce(networkId: string, docker: DockerSettings): Promise<NetworkDocument> {
+    return this.#networks.announce(networkId, docker);
   }
 
   /** Follows what other hosts announce on this network; resolves when that is known. */
@@ -135,7 +151,9 @@ export class Membership implements AsyncDisposable {
   #isLost(networkId: string): boolean {
     const binding = this.#bindings.byNetworkId(networkId);
     if (!binding || this.pending().includes(networkId)) return false;
-    if (!this.#view.networks().some(({ id }) => id === networkId)) return true;
+    const document = this.#view.allNetworks().find(({ id }) => id === networkId);
+    if (!document) return true;
+    if (document.removed) return this.#bindings.endpoints(binding.dockerId).length > 0;
     const stored = this.#view.own(networkId)?.endpoints;
     return !stored || contentOf(stored) !== contentOf(this.#bindings.endpoints(binding.dockerId));
   }
@@ -162,8 +180,7 @@ export class Membership implements AsyncDisposable {
   async #settle(networkId: string): Promise<void> {
     const binding = this.#bindings.byNetworkId(networkId);
     if (!binding) {
-      await this.#networks.leave(networkId, { signal: this.#aborter.signal });
-      await this.#bindings.forgetLeft(networkId);
+      await this.#leave(networkId);
       return;
     }
     const bound = this.#bindings.endpoints(binding.dockerId);
@@ -174,6 +191,20 @@ export class Membership implements AsyncDisposable {
     await this.#networks.publish(binding.network, endpoints, {
       signal: this.#aborter.signal,
     });
+  }
+
+  async #leave(id: string): Promise<void> {
+    const { signal } = this.#aborter;
+    if (this.#bindings.leaving(id) === 'remove') {
+      const removal = await this.#networks.remove(id, { signal, leave: true });
+      const name = this.#bindings.shunned().get(id) ?? id;
+      // What was removed stays away until the view shows that it is: else it would be made here once more.
+      if (removal.kind === 'left') await this.#bindings.welcome(id);
+      else this.#onRemoved({ id, name }, removal.kind === 'removed' ? [] : removal.by);
+    } else {
+      await this.#networks.leave(id, { signal });
+    }
+    await this.#bindings.forgetLeft(id);
   }
 }
 

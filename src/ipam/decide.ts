@@ -84,14 +84,17 @@ export type Decision =
   /** It was left over on this host, which has to give it up first. */
   | { readonly kind: 'retire'; readonly pool: Pool };
 
-/** Reads what Docker asks for. Throws INVALID_OPTION. */
-export function parseWish(request: RequestPoolRequest): Wish {
+/** Reads what Docker asks for; `expected`: the network that this very prefix means. Throws INVALID_OPTION. */
+export function parseWish(
+  request: RequestPoolRequest,
+  expected: (prefix: Prefix) => string | undefined = () => undefined,
+): Wish {
   const { prefix, subPrefix: range, options } = request;
   for (const option of Object.keys(options)) {
     if (option === NETWORK_OPTION || option.startsWith(DOCKER_KEYS)) continue;
     throw invalid(option, `weft has no --ipam-opt "${option}"; it knows ${NETWORK_OPTION}=NAME`);
   }
-  const network = options[NETWORK_OPTION];
+  const network = options[NETWORK_OPTION] ?? (prefix && expected(prefix));
   if (network !== undefined && !isNetworkName(network)) {
     throw invalid(
       NETWORK_OPTION,

@@ -61,9 +61,9 @@ export class Ipam implements IpamDriver, AsyncDisposable {
   #comparedAt = -Infinity;
 
   private constructor(options: IpamOptions) {
-    const { ranges, occupied } = options;
+    const { ranges, occupied, expected } = options;
     this.#assertMayGive = options.assertMayGive ?? (async () => undefined);
-    this.#poolsOptions = { ranges, occupied };
+    this.#poolsOptions = { ranges, occupied, expected };
     this.#context = contextOf(options);
     this.#poolStore = new Pools(this.#context, this.#poolsOptions);
   }
@@ -83,7 +83,7 @@ export class Ipam implements IpamDriver, AsyncDisposable {
 
   async requestPool(request: RequestPoolRequest, { signal }: CallContext): Promise<PoolGrant> {
     await this.#assertMayGive(signal);
-    const wish = parseWish(request);
+    const wish = parseWish(request, this.#poolsOptions.expected);
     const grant = randomBytes(4).toString('hex');
     return this.#mutex.run(POOLS, async () => {
       const granted = await this.#poolStore.request(wish, grant, this.#here, signal);

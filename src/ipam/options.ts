@@ -28,6 +28,8 @@ export interface IpamOptions {
   readonly patienceMs?: number;
   /** Throws why this host may give out nothing, e.g. because it was removed from the cluster. */
   readonly assertMayGive?: (signal: AbortSignal) => Promise<void>;
+  /** The network that a request for this very prefix means, when it names none. */
+  readonly expected?: (prefix: Prefix) => string | undefined;
   /** A host's name for people, from its id. */
   readonly nameOf?: (host: string) => string;
   /** Name of the container behind an endpoint of this host, if known. */

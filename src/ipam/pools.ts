@@ -25,6 +25,8 @@ export interface PoolsOptions {
   /** What pools are chosen from. No IPv6 range among them: this cluster's own ULA. */
   readonly ranges: readonly Prefix[];
   readonly occupied: (signal: AbortSignal) => Promise<readonly Occupied[]>;
+  /** The network that a request for this very prefix means, when it names none. */
+  readonly expected?: ((prefix: Prefix) => string | undefined) | undefined;
 }
 
 /** What this host's memory has of its pools. */

@@ -55,6 +55,7 @@ export const kindOfCode = {
   INVALID_OPTION: 'invalid',
   NO_ADDRESS: 'invalid',
   NETWORK_MISMATCH: 'conflict',
+  NETWORK_REPLACED: 'conflict',
   MAC_TAKEN: 'conflict',
   UNKNOWN_NETWORK: 'unknown',
   UNKNOWN_ENDPOINT: 'unknown',

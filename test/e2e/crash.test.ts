@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { projectDirectory, waitFor } from '../../lab/index.js';
 import { leaveClean, sharedLab } from '../helpers/lab.js';
-import { createNetwork, namespaces, networkKeys, nothingLeft } from '../helpers/weft-lab.js';
+import {
+  createNetwork,
+  namespaces,
+  networkKeys,
+  nothingLeft,
+  startDaemons,
+} from '../helpers/weft-lab.js';
 
 const lab = await sharedLab();
 const host = lab.host(0);
@@ -31,8 +37,13 @@ once(
   async (t) => {
     t.timeout(280_000);
     await startDaemon();
-    await createNetwork([host], 'web');
-    const before = await traces();
+    await startDaemons(lab);
+    await createNetwork(lab.hosts, 'web');
+    const before = await waitFor('rows for the other hosts', async () => {
+      const found = await traces();
+      const floods = found.forwarding?.filter((row) => row.startsWith('00:00:00:00:00:00'));
+      return floods?.length === lab.hosts.length - 1 ? found : undefined;
+    });
     const networkId = await host.docker('network', 'inspect', '-f', '{{.Id}}', 'web');
     const poolId = (await networkKeys(lab))
       .find((key) => key.includes('/pools/'))!

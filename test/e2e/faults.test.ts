@@ -124,7 +124,9 @@ test.serial(
 three(
   'D7: a VXLAN link that someone else has with the same VNI is named, and weft goes on when it is gone',
   async (t) => {
-    await createNetwork([h1], 'web');
+    await createNetwork([h1, h2], 'web');
+    await runIdle(h1, 'one', '--network', 'web');
+    await h2.docker('network', 'rm', 'web');
     const [network] = JSON.parse(await h1.weft('network', 'ls', '--json')) as { vni: number }[];
     const foreign = [
       'ip',
@@ -147,7 +149,6 @@ three(
     t.true(refused.stderr.includes('foreign'), refused.stderr);
     await h2.execOk(['ip', 'link', 'delete', 'foreign']);
     await h2.docker(...createArgs('web'));
-    await runIdle(h1, 'one', '--network', 'web');
     await runIdle(h2, 'two', '--network', 'web');
     t.true(await pings(h1, 'one', await addressOf(h2, 'two', 'web')));
   },

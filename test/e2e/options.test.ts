@@ -247,9 +247,14 @@ three('options > two hosts that choose subnets by themselves never choose the sa
 
 three('options > a network that exists with other settings is refused with both', async (t) => {
   await createNetwork([lab.host(0)], 'web', '--subnet', '10.77.0.0/24');
-  const internal = await lab.host(1).tryDocker(...createArgs('web', '--internal'));
+  // Docker on the other host may have the network "web" already.
+  const other = (...more: string[]): string[] => [
+    ...createArgs('web', ...more).slice(0, -1),
+    'other',
+  ];
+  const internal = await lab.host(1).tryDocker(...other('--internal'));
   t.regex(internal.stderr, /internal there: false, here: true/);
-  const subnet = await lab.host(1).tryDocker(...createArgs('web', '--subnet', '10.78.0.0/24'));
+  const subnet = await lab.host(1).tryDocker(...other('--subnet', '10.78.0.0/24'));
   t.not(subnet.code, 0);
   t.regex(subnet.stderr, /10\.7[78]\.0\.0\/24/);
 });

@@ -1,4 +1,11 @@
-import { type RemoteState, ClusterView, HostAnnouncer, Networks } from '../../src/cluster/index.js';
+import {
+  type DockerSettings,
+  type NetworkUser,
+  type RemoteState,
+  ClusterView,
+  HostAnnouncer,
+  Networks,
+} from '../../src/cluster/index.js';
 import { type Addresses, Bindings, Driver, Membership } from '../../src/driver/index.js';
 import { type Mac, parseAddress } from '../../src/net/index.js';
 import { EmbeddedStore, type Store } from '../../src/store/index.js';
@@ -70,6 +77,10 @@ export interface DriverHost extends AsyncDisposable {
   readonly remotes: Map<string, RemoteState>;
   /** Addresses that ipam was told to be without an endpoint. */
   readonly detached: readonly string[];
+  /** What Docker says of networks, by its id. */
+  readonly docker: Map<string, DockerSettings>;
+  /** Networks that somebody removed here. */
+  readonly removed: { readonly id: string; readonly usedBy: readonly NetworkUser[] }[];
 }
 
 /** One host's driver on the given shared store. `local` survives a restart of the host. */
@@ -91,12 +102,15 @@ export async function driverHost(
   closer.use(view);
   await view.start();
   const bindings = await Bindings.load(local, () => undefined);
+  const docker = new Map<string, DockerSettings>();
+  const removed: DriverHost['removed'] = [];
   const membership = new Membership({
     networks,
     view,
     bindings,
     namesOf: () => undefined,
     onError: () => undefined,
+    onRemoved: (network, usedBy) => void removed.push({ id: network.id, usedBy }),
   });
   closer.use(membership);
   const number = Number.parseInt(id.replaceAll(/\D/g, ''), 10);
@@ -116,7 +130,16 @@ export async function driverHost(
   const overlayMtu = (): number => 1450;
   const detached: string[] = [];
   const addresses = addressesOf(detached);
-  const driver = new Driver({ bindings, membership, datapath, addresses, overlayMtu, ownerOfMac });
+  const askDocker = async (dockerId: string) => docker.get(dockerId);
+  const driver = new Driver({
+    bindings,
+    membership,
+    datapath,
+    addresses,
+    overlayMtu,
+    ownerOfMac,
+    askDocker,
+  });
   return {
     driver,
     datapath,
@@ -124,6 +147,8 @@ export async function driverHost(
     networks,
     view,
     remotes,
+    docker,
+    removed,
     detached,
     [Symbol.asyncDispose]: async () => closer.close(),
   };

@@ -26,11 +26,12 @@ export async function leaveClean(lab: Lab): Promise<void> {
     await service.thaw();
     if ((await service.pid()) === undefined) await service.start();
   }
-  await Promise.all(lab.hosts.map(removeAll));
+  // On every host before any network goes: what is in use elsewhere goes from one host alone.
+  await Promise.all(lab.hosts.map(removeContainers));
+  for (const host of lab.hosts) await host.docker('network', 'prune', '--force');
 }
 
-async function removeAll(host: Host): Promise<void> {
+async function removeContainers(host: Host): Promise<void> {
   const containers = await host.docker('ps', '--all', '--quiet');
   if (containers !== '') await host.docker('rm', '--force', '--volumes', ...containers.split('\n'));
-  await host.docker('network', 'prune', '--force');
 }

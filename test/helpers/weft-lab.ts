@@ -19,13 +19,34 @@ export function createArgs(name: string, ...more: readonly string[]): string[] {
   return ['network', 'create', ...driver, ...more, name];
 }
 
-/** Makes one network on each of these hosts. */
+/** Makes a network on the first of these hosts, and waits until the others have it. */
 export async function createNetwork(
   hosts: readonly Host[],
   name: string,
   ...more: readonly string[]
 ): Promise<void> {
-  for (const host of hosts) await host.docker(...createArgs(name, ...more));
+  const [first, ...others] = hosts;
+  await first!.docker(...createArgs(name, ...more));
+  for (const host of others) await hasNetwork(host, name);
+}
+
+/** Waits until Docker on this host has the network. */
+export async function hasNetwork(host: Host, name: string): Promise<void> {
+  await waitFor(`network ${name} on ${host.name}`, async () =>
+    (await networkNames(host)).includes(name),
+  );
+}
+
+/** Waits until Docker on this host does not have it. */
+export async function lacksNetwork(host: Host, name: string): Promise<void> {
+  await waitFor(`no network ${name} on ${host.name}`, async () => {
+    return !(await networkNames(host)).includes(name);
+  });
+}
+
+export async function networkNames(host: Host): Promise<string[]> {
+  const names = await host.docker('network', 'ls', '--format', '{{.Name}}');
+  return names.split('\n');
 }
 
 /** Starts a container that does nothing; `more` are flags of `docker run`. */

@@ -4,6 +4,7 @@ import { createLog } from '../../../src/daemon/log.js';
 import { DockerEngine, type DockerNetworkDetail } from '../../../src/docker/index.js';
 import { Bindings } from '../../../src/driver/index.js';
 import { parseAddress, parseMac, parsePrefix, parseVni } from '../../../src/net/index.js';
+import { settings } from '../../helpers/docker-settings.js';
 import { EmbeddedStore } from '../../../src/store/index.js';
 
 /** An engine whose networks the test sets. */
@@ -61,8 +62,9 @@ async function setUp() {
     bindings,
     onNetworkGone: async ({ dockerId }) => void heard.push(`network ${dockerId} gone`),
     onEndpointGone: async ({ id }) => void heard.push(`endpoint ${id} gone`),
+    onNetworkMade: () => undefined,
     onEndpointNamed: async ({ id }, name) => void heard.push(`${id} is ${name}`),
-    onNetworkNamed: async (_, name) => {
+    onNetworkSeen: async (_, { name }) => {
       if (fault.name) throw new Error('this name can not be one');
       heard.push(`named ${name}`);
     },
@@ -77,6 +79,7 @@ async function setUp() {
 const withEndpoint = {
   id: 'net1',
   name: 'web',
+  settings: settings('web'),
   endpoints: [{ endpointId: 'ep1', containerName: 'api' }],
 };
 const without = { ...withEndpoint, endpoints: [] };

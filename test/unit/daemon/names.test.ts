@@ -166,7 +166,7 @@ test('names > a network that this host left is forgotten', async (t) => {
   names.compare();
   t.is(ask('api'), '10.1.0.5');
   t.is(ask('db'), '10.1.0.6');
-  await bindings.removeNetwork('web');
+  await bindings.removeNetwork('web', 'leave');
   names.compare();
   t.is(ask('api'), '');
   t.is(ask('db'), '');

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { json } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import {
   DockerEngine,
@@ -9,6 +10,7 @@ import {
   type DockerEvent,
   followEvents,
 } from '../../../src/docker/index.js';
+import { settings } from '../../helpers/docker-settings.js';
 
 async function fakeEngine(
   t: ExecutionContext,
@@ -55,18 +57,81 @@ test('docker > reads the endpoints of a network, and that it is not there', asyn
   const body = {
     Id: 'a',
     Name: 'web',
+    Labels: { a: 'b' },
+    Options: null,
+    EnableIPv6: true,
+    IPAM: {
+      Options: { 'weft.network': 'web' },
+      Config: [
+        { Subnet: '10.1.0.0/24', IPRange: '10.1.0.0/25', AuxiliaryAddresses: { x: '10.1.0.9' } },
+        { Subnet: 'fd00::/64', Gateway: 'fd00::1/64' },
+      ],
+    },
     Containers: { c1: { Name: 'api', EndpointID: 'e1' }, 'ep-e2': { EndpointID: 'e2' } },
   };
   const engine = await engineThatSays(t, 200, JSON.stringify(body));
   t.deepEqual(await engine.network('a'), {
     id: 'a',
     name: 'web',
+    settings: {
+      ...settings('web'),
+      labels: { a: 'b' },
+      ipamOptions: { 'weft.network': 'web' },
+      ipv6: true,
+      pools: [
+        { subnet: '10.1.0.0/24', range: '10.1.0.0/25', aux: { x: '10.1.0.9' } },
+        { subnet: 'fd00::/64', gateway: 'fd00::1' },
+      ],
+    },
     endpoints: [
       { endpointId: 'e1', containerName: 'api' },
       { endpointId: 'e2', containerName: '' },
     ],
   });
   t.is(await (await engineThatSays(t, 404, '{}')).network('a'), undefined);
+});
+
+test('docker > makes a network as another Docker has it, and refuses in Docker’s words', async (t) => {
+  let asked: unknown;
+  const socketPath = await fakeEngine(t, (request, reply) => {
+    void (async () => {
+      asked = { url: request.url, ...((await json(request)) as object) };
+      reply.writeHead(201).end('{"Id":"new"}');
+    })();
+  });
+  const engine = new DockerEngine({ socketPath, timeoutMs: 20_000 });
+  const pools = [{ subnet: '10.1.0.0/24', range: '10.1.0.0/25', aux: { x: '10.1.0.9' } }];
+  t.is(await engine.createNetwork(settings('web', { pools, labels: { a: 'b' } })), 'new');
+  t.deepEqual(asked, {
+    url: '/networks/create',
+    Name: 'web',
+    CheckDuplicate: true,
+    Driver: 'weft',
+    Internal: false,
+    Attachable: false,
+    EnableIPv6: false,
+    IPAM: {
+      Driver: 'weft',
+      Options: {},
+      Config: [
+        {
+          Subnet: '10.1.0.0/24',
+          IPRange: '10.1.0.0/25',
+          AuxiliaryAddresses: { x: '10.1.0.9' },
+        },
+      ],
+    },
+    Options: {},
+    Labels: { a: 'b' },
+  });
+  const taken = await engineThatSays(t, 409, '{"message":"network with name web already exists"}');
+  await t.throwsAsync(taken.createNetwork(settings('web')), {
+    message: 'the engine answered /networks/create with 409: network with name web already exists',
+  });
+  await t.notThrowsAsync((await engineThatSays(t, 404, '{}')).removeNetwork('a'));
+  await t.throwsAsync((await engineThatSays(t, 403, '{"message":"active"}')).removeNetwork('a'), {
+    code: 'DOCKER_REFUSED',
+  });
 });
 
 for (const [what, status, body, code] of [

@@ -4,6 +4,7 @@ import { parseAddressWithLength, parseMac, parsePrefix } from '../../../src/net/
 import { type CreateNetworkRequest, ADDRESS_SPACE } from '../../../src/plugin-api/index.js';
 import { EmbeddedStore } from '../../../src/store/index.js';
 import { until } from '../../helpers/cluster.js';
+import { settings } from '../../helpers/docker-settings.js';
 import { driverHost } from '../../helpers/driver-host.js';
 
 const context = { requestId: '1', signal: new AbortController().signal };
@@ -329,4 +330,63 @@ test('driver > the name of a container reaches the other hosts', async (t) => {
   await a.driver.nameEndpoint(made!, 'api');
   const [id] = a.datapath.networks.keys();
   await until(t, 'the name', () => b.remotes.get(id!)?.endpoints[0]?.name === 'api');
+});
+
+test('driver > a network takes Docker’s name and settings to the cluster, and its containers’ names too', async (t) => {
+  const shared = EmbeddedStore.memory();
+  await using a = await driverHost(shared, 'h1');
+  const own = network(DOCKER_A, '10.2.0.0/24');
+  await a.driver.createNetwork(own, context);
+  t.is(await a.driver.announceNetwork(DOCKER_A, settings('db')), 'announced');
+  const found = await a.networks.findByName('db');
+  t.deepEqual(found?.docker, settings('db'));
+  t.deepEqual(a.bindings.network(DOCKER_A)?.network, found);
+  const address = parseAddressWithLength('10.2.0.5/24');
+  await a.driver.createEndpoint({ ...endpoint(DOCKER_A, 5), address }, context);
+  const [made] = a.bindings.endpoints(DOCKER_A);
+  await a.driver.nameEndpoint(made!, 'api');
+  await until(t, 'the name in the store', async () => {
+    const [user] = await a.networks.users(found!.id);
+    return user?.containers[0] === 'api';
+  });
+});
+
+test('driver > a network whose name is another’s gets no container, and says what to do', async (t) => {
+  const shared = EmbeddedStore.memory();
+  await using a = await driverHost(shared, 'h1');
+  await using b = await driverHost(shared, 'h2');
+  await a.driver.createNetwork(network(DOCKER_A, '10.2.0.0/24'), context);
+  await a.driver.announceNetwork(DOCKER_A, settings('db'));
+  await b.driver.createNetwork(network(DOCKER_B, '10.3.0.0/24'), context);
+  b.docker.set(DOCKER_B, settings('db'));
+  const address = parseAddressWithLength('10.3.0.5/24');
+  await t.throwsAsync(b.driver.createEndpoint({ ...endpoint(DOCKER_B, 5), address }, context), {
+    code: 'NETWORK_REPLACED',
+    message: /the cluster has another network "db".*try again/,
+  });
+  b.docker.set(DOCKER_B, settings('a name with spaces'));
+  await t.notThrowsAsync(
+    b.driver.createEndpoint({ ...endpoint(DOCKER_B, 5), address }, context),
+    'what can have no name in the cluster stays here',
+  );
+});
+
+test('driver > a network removed where others use it stays away from this host, over a restart, until it is made again', async (t) => {
+  const shared = EmbeddedStore.memory();
+  const local = EmbeddedStore.memory();
+  await using a = await driverHost(shared, 'h1');
+  const b = await driverHost(shared, 'h2', local);
+  await a.driver.createNetwork(network(DOCKER_A), context);
+  await a.driver.announceNetwork(DOCKER_A, settings('web'));
+  await b.driver.createNetwork(network(DOCKER_B), context);
+  const [id] = a.datapath.networks.keys();
+  await a.driver.createEndpoint(endpoint(DOCKER_A, 5), context);
+  await b.driver.deleteNetwork(DOCKER_B, context);
+  await until(t, 'the removal', () => b.removed.length === 1);
+  t.like(b.removed[0], { id, usedBy: [{ hostId: 'h1' }] });
+  await b[Symbol.asyncDispose]();
+  await using after = await driverHost(shared, 'h2', local);
+  t.deepEqual([...after.bindings.shunned()], [[id, 'web']]);
+  await after.driver.createNetwork(network(DOCKER_B), context);
+  t.deepEqual([...after.bindings.shunned()], []);
 });

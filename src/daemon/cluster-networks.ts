@@ -1,0 +1,292 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ClusterView, NetworkUser, Networks } from '../cluster/index.js';
+import type { DockerEngine, DockerNetworkSettings } from '../docker/index.js';
+import type { Bindings, Driver, NetworkBinding, RemovedNetwork } from '../driver/index.js';
+import type { Prefix } from '../net/index.js';
+import { Backoff, messageOf } from '../util/index.js';
+import type { EventLog } from './event-log.js';
+import type { Health } from './health.js';
+import type { Log } from './log.js';
+import { type AnnouncedNetwork, type Step, planNetworks } from './network-plan.js';
+
+/** Without a hint of a change a comparison comes this often. */
+const EVERY_MS = 15_000;
+const RETRY = { minMs: 500, maxMs: 15_000 };
+
+export interface ClusterNetworksDeps {
+  readonly engine: DockerEngine;
+  readonly view: ClusterView;
+  readonly bindings: Bindings;
+  readonly networks: Networks;
+  readonly driver: () => Driver;
+  readonly events: EventLog;
+  readonly health: Health;
+  readonly log: Log;
+  /** A host's name for people, from its id. */
+  readonly nameOf: (hostId: string) => string;
+}
+
+/**
+ * Makes Docker's networks on this host those of the cluster: what was made on another host is made here, what was removed
+ * goes. The decision is {@link planNetworks}'; this carries it out through the engine's API, one step after another, and says
+ * what happened. While the store or the engine does not answer, nothing is judged.
+ */
+export class ClusterNetworks implements AsyncDisposable {
+  readonly #deps: ClusterNetworksDeps;
+  readonly #aborter = new AbortController();
+  /** Names of networks that are being made here, by the prefixes that Docker will ask for. */
+  readonly #making = new Map<Prefix, string>();
+  readonly #troubles = new Map<string, string>();
+  #wake = new AbortController();
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(deps: ClusterNetworksDeps) {
+    this.#deps = deps;
+  }
+
+  /** Begins once `loaded` resolves: half of what the cluster has is no ground to remove anything. */
+  start(loaded: Promise<boolean>): void {
+    this.#deps.view.onNetworks(() => this.kick());
+    this.#loop = loaded.then(async (isLoaded) => (isLoaded ? this.#run() : undefined));
+  }
+
+  /** Something may have changed. */
+  kick(): void {
+    this.#wake.abort();
+  }
+
+  /** The network that a request of Docker's for this very prefix means, when it says nothing. */
+  expected(prefix: Prefix): string | undefined {
+    const made = this.#making.get(prefix);
+    if (made !== undefined) return made;
+    const { bindings, view } = this.#deps;
+    const shunned = bindings.shunned();
+    if (shunned.size === 0) return undefined;
+    return view
+      .networks()
+      .find(({ id, pools }) => shunned.has(id) && pools.some((pool) => pool.prefix === prefix))
+      ?.name;
+  }
+
+  /** Docker has this network here, and says this of it. */
+  async seen({ dockerId, network }: NetworkBinding, docker: DockerNetworkSettings): Promise<void> {
+    if (network.docker) return;
+    const { events, driver } = this.#deps;
+    const announced = await driver().announceNetwork(dockerId, docker);
+    if (announced === 'name-taken') this.kick();
+    if (
+      announced !== 'announced' ||
+      this.#deps.bindings.network(dockerId)?.network.docker === undefined
+    )
+      return;
+    const text = `network "${docker.name}" was made here; every host gets it`;
+    events.add({ code: 'NETWORK_ANNOUNCED', text, network: docker.name });
+  }
+
+  /** Docker has made a network. */
+  made(dockerId: string): void {
+    const { engine, bindings, log } = this.#deps;
+    const work = async (): Promise<void> => {
+      const binding = bindings.network(dockerId);
+      if (!binding || binding.network.docker) return;
+      const detail = await engine.network(dockerId, this.#aborter.signal);
+      if (detail) await this.seen(binding, detail.settings);
+    };
+    work().catch((err: unknown) => log.debug({ err }, 'network not announced; will be retried'));
+  }
+
+  /** Somebody removed a network here: everywhere, or, since others use it, only here. */
+  removed({ id, name }: RemovedNetwork, usedBy: readonly NetworkUser[]): void {
+    const { events } = this.#deps;
+    if (usedBy.length === 0) {
+      const text = `network "${name}" was removed here; no host uses it, so it goes from all of them`;
+      events.add({ code: 'NETWORK_REMOVED', text, network: name });
+      return;
+    }
+    const text = this.#keptElsewhere(name, usedBy);
+    events.add({ code: 'NETWORK_KEPT_ELSEWHERE', level: 'warn', text, network: name });
+    this.#deps.health.note(`NETWORK_KEPT_ELSEWHERE ${id}`, text);
+  }
+
+  /** "api and db on h2, web on h3". */
+  usersText(users: readonly NetworkUser[]): string {
+    return users
+      .map(({ hostId, containers }) => `${listed(containers)} on ${this.#deps.nameOf(hostId)}`)
+      .join(', ');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#aborter.abort();
+    await this.#loop;
+  }
+
+  #keptElsewhere(name: string, users: readonly NetworkUser[]): string {
+    return (
+      `network "${name}" was removed on this host alone: it is in use by ${this.usersText(users)}; ` +
+      `it stays away from here until someone creates it here again`
+    );
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#aborter;
+    const backoff = new Backoff(RETRY);
+    while (!signal.aborted) {
+      this.#wake = new AbortController();
+      const outcome = await this.#round();
+      if (outcome === 'changed') continue;
+      if (outcome === 'done') backoff.reset();
+      const woken = AbortSignal.any([signal, this.#wake.signal]);
+      if (outcome === 'failed') await backoff.wait(woken).catch(() => undefined);
+      else await delay(EVERY_MS, undefined, { signal: woken }).catch(() => undefined);
+    }
+  }
+
+  /** `changed`: look again at once. */
+  async #round(): Promise<'changed' | 'done' | 'failed'> {
+    const { engine, log, view, bindings, health } = this.#deps;
+    const { signal } = this.#aborter;
+    if (!health.store.reachable) return 'failed';
+    try {
+      const docker = await engine.networks(signal);
+      await this.#refreshNotes();
+      const shunned = new Set(bindings.shunned().keys());
+      const bound = bindings.networks().map(({ dockerId, network }) => {
+        return { dockerId, network, hasEndpoints: bindings.endpoints(dockerId).length > 0 };
+      });
+      const steps = planNetworks({ networks: view.allNetworks(), bound, docker, shunned });
+      const results: boolean[] = [];
+      for (const step of steps) results.push(await this.#carryOut(step));
+      this.#forgetTroubles(steps);
+      if (results.includes(false)) return 'failed';
+      return steps.some(({ kind }) => kind !== 'blocked' && kind !== 'welcome')
+        ? 'changed'
+        : 'done';
+    } catch (err) {
+      if (!signal.aborted) log.debug({ err }, 'networks not compared; will be tried again');
+      return 'failed';
+    }
+  }
+
+  /** False when it did not work, which is said. */
+  async #carryOut(step: Step): Promise<boolean> {
+    const id = subjectOf(step);
+    try {
+      await this.#act(step);
+      if (step.kind !== 'blocked') this.#trouble(id, undefined);
+      return true;
+    } catch (error) {
+      if (!this.#aborter.signal.aborted) this.#trouble(id, error);
+      return false;
+    }
+  }
+
+  async #act(step: Step): Promise<void> {
+    const { engine, bindings, driver, health } = this.#deps;
+    const { signal } = this.#aborter;
+    switch (step.kind) {
+      case 'create':
+        return this.#create(step.network);
+      case 'remove':
+        await engine.removeNetwork(step.dockerId, signal);
+        return this.#say('NETWORK_GONE', step.network.name, (name) => {
+          const host = this.#deps.nameOf(step.network.removed?.host ?? '');
+          return `network "${name}" was removed on ${host}; it is gone from this host too`;
+        });
+      case 'replace':
+        return this.#replace(step.dockerId, step.by);
+      case 'adopt':
+        return driver().adoptNetwork(step.dockerId, step.network);
+      case 'welcome':
+        health.note(`NETWORK_KEPT_ELSEWHERE ${step.networkId}`, undefined);
+        return bindings.welcome(step.networkId);
+      case 'blocked':
+        this.#trouble(step.network.id, this.#blocked(step));
+    }
+  }
+
+  async #create(network: AnnouncedNetwork): Promise<void> {
+    const { engine } = this.#deps;
+    for (const { prefix } of network.pools) this.#making.set(prefix, network.name);
+    try {
+      await engine.createNetwork(network.docker, this.#aborter.signal);
+    } finally {
+      for (const { prefix } of network.pools) this.#making.delete(prefix);
+    }
+    this.#say('NETWORK_MADE', network.docker.name, (name) => {
+      return `network "${name}", made on ${this.#deps.nameOf(network.createdBy)}, is on this host now`;
+    });
+  }
+
+  async #replace(dockerId: string, by: AnnouncedNetwork): Promise<void> {
+    const { engine, networks, bindings, events } = this.#deps;
+    // The view may be behind: of two with one name, the store knows which has it.
+    const owner = await networks.findByName(by.name);
+    if (owner?.id !== by.id) return;
+    const isAskedFor = bindings.shunned().has(by.id);
+    await engine.removeNetwork(dockerId, this.#aborter.signal);
+    await bindings.welcome(by.id);
+    this.#deps.health.note(`NETWORK_KEPT_ELSEWHERE ${by.id}`, undefined);
+    const host = this.#deps.nameOf(by.createdBy);
+    const text = isAskedFor
+      ? `network "${by.name}" of the cluster, made on ${host}, comes back to this host, since it was created here again`
+      : `network "${by.name}" was made here and on ${host} at the same moment; that of ${host} stays, and takes the place of the one made here`;
+    const level = isAskedFor ? 'info' : 'warn';
+    events.add({ code: 'NETWORK_REPLACED', level, text, network: by.name });
+  }
+
+  #blocked({ network, dockerId }: Step & { readonly kind: 'blocked' }): Error {
+    const { name } = network.docker ?? { name: network.name ?? network.id };
+    return new Error(
+      `network "${name}" of the cluster is not on this host: Docker has another network of that name here, ${dockerId.slice(0, 12)}; ` +
+        `remove that one with "docker network rm ${dockerId.slice(0, 12)}", and weft makes the cluster's`,
+    );
+  }
+
+  #say(code: string, name: string | undefined, text: (name: string) => string): void {
+    if (name !== undefined) this.#deps.events.add({ code, text: text(name), network: name });
+  }
+
+  /** In the status as long as it is so, in the events once. */
+  #trouble(networkId: string, error: unknown): void {
+    const { events, health } = this.#deps;
+    health.set(`NETWORK_NOT_HERE ${networkId}`, error);
+    if (error === undefined) {
+      this.#troubles.delete(networkId);
+      return;
+    }
+    const text = messageOf(error);
+    if (this.#troubles.get(networkId) === text) return;
+    this.#troubles.set(networkId, text);
+    events.add({ code: 'NETWORK_NOT_HERE', level: 'warn', text, network: networkId });
+  }
+
+  #forgetTroubles(steps: readonly Step[]): void {
+    const current = new Set(steps.map(subjectOf));
+    for (const id of this.#troubles.keys()) if (!current.has(id)) this.#trouble(id, undefined);
+  }
+
+  /** Who uses what was removed here changes. */
+  async #refreshNotes(): Promise<void> {
+    const { bindings, networks, health } = this.#deps;
+    for (const [id, name] of bindings.shunned()) {
+      if (bindings.leaving(id)) continue;
+      const users = await networks.users(id, { others: true });
+      const text =
+        users.length > 0
+          ? this.#keptElsewhere(name, users)
+          : `network "${name}" was removed on this host alone while others used it; create it here again to have it back, or remove it elsewhere`;
+      health.note(`NETWORK_KEPT_ELSEWHERE ${id}`, text);
+    }
+  }
+}
+
+function subjectOf(step: Step): string {
+  if (step.kind === 'welcome') return step.networkId;
+  return step.kind === 'replace' ? step.by.id : step.network.id;
+}
+
+/** "a", "a and b", "a, b and 3 more". */
+function listed(names: readonly string[]): string {
+  if (names.length > 5) return `${names.slice(0, 4).join(', ')} and ${names.length - 4} more`;
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+}
