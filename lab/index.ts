@@ -13,6 +13,7 @@ export { Lab, storeKinds, type LabOptions, type StoreKind } from './lab.js';
 export { Machine, projectDirectory } from './machine.js';
 export { oneOf, wholeNumber } from './options.js';
 export { Service, type ServiceSpec, type StartOptions } from './service.js';
+export { hasNetwork, lacksNetwork, networkNames } from './networks.js';
 export { waitFor, type WaitOptions } from './wait.js';
 export { run, runOk, type RunOptions, type RunResult } from './run.js';
 export {

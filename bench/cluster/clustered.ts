@@ -1,5 +1,5 @@
 /** A lab whose network is also in many hosts of the store's only. */
-import { type Host, type Lab, waitFor } from '../../lab/index.js';
+import { type Host, type Lab, hasNetwork, waitFor } from '../../lab/index.js';
 import { keys, parseNetwork } from '../../src/cluster/documents.js';
 import type { NetworkDocument } from '../../src/cluster/index.js';
 import { ControlClient, type Network } from '../../src/control-api/index.js';
@@ -15,10 +15,8 @@ export const poolId = prefix.replace('/', '-');
 export async function makeNetwork(hosts: readonly Host[]): Promise<void> {
   const drivers = ['--driver', 'weft', '--ipam-driver', 'weft'];
   const pool = ['--subnet', prefix, '--ip-range', '10.60.0.0/17'];
-  for (const host of hosts) {
-    const named = ['--ipam-opt', `weft.network=${networkName}`];
-    await host.docker('network', 'create', ...drivers, ...pool, ...named, networkName);
-  }
+  await hosts[0]!.docker('network', 'create', ...drivers, ...pool, networkName);
+  for (const host of hosts) await hasNetwork(host, networkName);
 }
 
 /** The store that the lab's hosts share; the caller closes it. */

@@ -1,4 +1,4 @@
-import { type Host, type Lab, imageName, waitFor } from '../../lab/index.js';
+import { type Host, type Lab, hasNetwork, imageName, waitFor } from '../../lab/index.js';
 import type { Path, Place } from './place.js';
 
 /** What VXLAN takes of the underlay's MTU, octets: Ethernet, IPv4, UDP, VXLAN headers. */
@@ -15,7 +15,8 @@ export async function makePaths(lab: Lab, mtu: number): Promise<Path[]> {
   const [manager, worker, one, two] = [lab.host(0), lab.host(1), lab.host(2), lab.host(3)];
   await Promise.all([one.daemon.start(), two.daemon.start(), joinSwarm(manager, worker)]);
   await manager.docker(...overlayArgs(mtu));
-  for (const host of [one, two]) await host.docker(...weftArgs());
+  await one.docker(...weftArgs());
+  await hasNetwork(two, network);
   return [
     { subject: 'bare', client: bare(manager), server: bare(worker) },
     await containers('docker-overlay', overlay, manager, worker),
@@ -28,8 +29,7 @@ export const labShape = { hosts: 4, store: 'consul', startWeft: false } as const
 
 function weftArgs(): string[] {
   const drivers = ['--driver', 'weft', '--ipam-driver', 'weft'];
-  const options = ['--ipv6', '--ipam-opt', `weft.network=${network}`];
-  return ['network', 'create', ...drivers, ...options, network];
+  return ['network', 'create', ...drivers, '--ipv6', network];
 }
 
 function overlayArgs(mtu: number): string[] {

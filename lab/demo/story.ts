@@ -1,5 +1,6 @@
 import type { Host } from '../host.js';
 import type { Lab } from '../lab.js';
+import { hasNetwork, lacksNetwork } from '../networks.js';
 import { waitFor } from '../wait.js';
 import type { Stage } from './stage.js';
 
@@ -51,12 +52,7 @@ export class Story {
   }
 
   async #everywhere(network: string): Promise<void> {
-    for (const host of this.#lab.hosts) {
-      await waitFor(`network ${network} on ${host.name}`, async () => {
-        const { code } = await host.tryDocker('network', 'inspect', network);
-        return code === 0;
-      });
-    }
+    for (const host of this.#lab.hosts) await hasNetwork(host, network);
   }
 
   async #containers(): Promise<void> {
@@ -146,9 +142,7 @@ export class Story {
       const h1 = this.#lab.host(0);
       await this.#stage.type(h1, 'docker network rm web db');
       for (const host of this.#lab.hosts) {
-        await waitFor(`no weft network on ${host.name}`, async () => {
-          return (await host.docker('network', 'ls', '-q', '-f', 'driver=weft')) === '';
-        });
+        for (const name of ['web', 'db']) await lacksNetwork(host, name);
       }
       const said = await this.#stage.type(h1, 'weft network ls');
       this.#stage.check('the cluster has no network any more', said.startsWith('No networks'));

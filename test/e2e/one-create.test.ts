@@ -1,17 +1,8 @@
 /** A network made once, on any host, is there on every host. */
 import test from 'ava';
-import { type Host, waitFor } from '../../lab/index.js';
+import { type Host, hasNetwork, lacksNetwork, networkNames, waitFor } from '../../lab/index.js';
 import { leaveClean, onHosts, sharedLab } from '../helpers/lab.js';
-import {
-  addressOf,
-  hasNetwork,
-  lacksNetwork,
-  networkNames,
-  nothingLeft,
-  pings,
-  runIdle,
-  startDaemons,
-} from '../helpers/weft-lab.js';
+import { addressOf, nothingLeft, pings, runIdle, startDaemons } from '../helpers/weft-lab.js';
 
 const lab = await sharedLab();
 const three = onHosts(lab, 3);

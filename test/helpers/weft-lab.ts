@@ -1,5 +1,12 @@
 /** What end-to-end tests do on the lab, in a user's words. */
-import { type Host, type Lab, type RunResult, imageName, waitFor } from '../../lab/index.js';
+import {
+  type Host,
+  type Lab,
+  type RunResult,
+  hasNetwork,
+  imageName,
+  waitFor,
+} from '../../lab/index.js';
 
 /** The daemons run; call it first in a file's tests that need them. */
 export async function startDaemons(lab: Lab): Promise<void> {
@@ -28,25 +35,6 @@ export async function createNetwork(
   const [first, ...others] = hosts;
   await first!.docker(...createArgs(name, ...more));
   for (const host of others) await hasNetwork(host, name);
-}
-
-/** Waits until Docker on this host has the network. */
-export async function hasNetwork(host: Host, name: string): Promise<void> {
-  await waitFor(`network ${name} on ${host.name}`, async () =>
-    (await networkNames(host)).includes(name),
-  );
-}
-
-/** Waits until Docker on this host does not have it. */
-export async function lacksNetwork(host: Host, name: string): Promise<void> {
-  await waitFor(`no network ${name} on ${host.name}`, async () => {
-    return !(await networkNames(host)).includes(name);
-  });
-}
-
-export async function networkNames(host: Host): Promise<string[]> {
-  const names = await host.docker('network', 'ls', '--format', '{{.Name}}');
-  return names.split('\n');
 }
 
 /** Starts a container that does nothing; `more` are flags of `docker run`. */
