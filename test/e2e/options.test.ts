@@ -246,8 +246,10 @@ three('options > two hosts that choose subnets by themselves never choose the sa
 });
 
 three('options > a network that exists with other settings is refused with both', async (t) => {
-  await createNetwork([lab.host(0)], 'web', '--subnet', '10.77.0.0/24');
-  // Docker on the other host may have the network "web" already.
+  await createNetwork(lab.hosts, 'web', '--subnet', '10.77.0.0/24');
+  await runIdle(lab.host(0), 'user', '--network', 'web');
+  // Then it is for who asks for it.
+  await lab.host(1).docker('network', 'rm', 'web');
   const other = (...more: string[]): string[] => [
     ...createArgs('web', ...more).slice(0, -1),
     'other',

@@ -356,7 +356,7 @@ test('networks > unused, an announced one goes from the cluster at once, and its
   t.is(await a.findByName('web'), undefined);
   t.deepEqual(
     await keysOf(store),
-    [`endpoints/${id}/host-a`, `networks/${id}`],
+    [`endpoints/${id}/host-a`, `heads/${id}/host-a`, `networks/${id}`],
     'a has to hear of it',
   );
   const again = await b.create(WEB);
