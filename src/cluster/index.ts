@@ -26,10 +26,10 @@ export { type AnnouncerOptions, type AnnounceState, HostAnnouncer } from './host
 export { Members, type MembersOptions } from './members.js';
 export {
   type NetworkRemoval,
-  type NetworkUser,
   type NetworksOptions,
   type NewNetwork,
   type VniRange,
   Networks,
 } from './networks.js';
+export type { NetworkUser } from './network-members.js';
 export { ClusterView, type RemoteEndpoint, type RemoteState, type ViewEvents } from './view.js';

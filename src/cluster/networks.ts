@@ -10,10 +10,10 @@ import {
   formatHead,
   keys,
   parseClaim,
-  parseEndpoints,
   parseNetwork,
 } from './documents.js';
 import { ClusterError, nameTaken, networkGone, vniTaken } from './errors.js';
+import { type NetworkUser, networkUsers, networksOf } from './network-members.js';
 import { type Found, assertName, claimOp, insert, replace, unclaim } from './network-ops.js';
 
 export interface VniRange {
@@ -47,13 +47,6 @@ export interface NetworksOptions {
 
 export interface WaitOptions {
   readonly signal: AbortSignal;
-}
-
-/** A host with endpoints on a network. */
-export interface NetworkUser {
-  readonly hostId: string;
-  /** Names of the containers where they are known, else the endpoints' short ids. */
-  readonly containers: readonly string[];
 }
 
 /** What became of a removal. */
@@ -241,18 +234,10 @@ export class Networks {
     });
   }
 
-  /** The hosts that have endpoints on the network. */
+  /** The hosts that have endpoints on the network; with `others`, but for this one. */
   async users(id: string, { others = false } = {}): Promise<NetworkUser[]> {
-    const users: NetworkUser[] = [];
-    for (const { key, value } of await this.#store.list(keys.endpointsOf(id))) {
-      const hostId = key.slice(keys.endpointsOf(id).length);
-      if (others && hostId === this.#hostId) continue;
-      // What can't be read may be anything: better in use than gone.
-      const endpoints = parseEndpoints(value)?.endpoints ?? [{ id: 'unreadable', name: undefined }];
-      const containers = endpoints.map((each) => each.name ?? each.id.slice(0, 12));
-      if (containers.length > 0) users.push({ hostId, containers: containers.toSorted() });
-    }
-    return users;
+    const users = await networkUsers(this.#store, id);
+    return others ? users.filter(({ hostId }) => hostId !== this.#hostId) : users;
   }
 
   /** This host has the network no more; with the last one the network goes. Leaving twice is fine. */
@@ -262,7 +247,7 @@ export class Networks {
 
   /** Another host has no network any more: it was removed from the cluster. */
   async expel(host: string, { signal }: WaitOptions): Promise<void> {
-    for (const id of await this.#networksOf(host)) await this.#takeOut(id, host, signal);
+    for (const id of await networksOf(this.#store, host)) await this.#takeOut(id, host, signal);
   }
 
   async #takeOut(id: string, host: string, signal: AbortSignal): Promise<void> {
@@ -287,16 +272,7 @@ export class Networks {
 
   /** Ids of the networks that this host has, as the store knows it. */
   async memberships(): Promise<string[]> {
-    return this.#networksOf(this.#hostId);
-  }
-
-  async #networksOf(host: string): Promise<string[]> {
-    const ids: string[] = [];
-    for (const { key } of await this.#store.list(keys.networks)) {
-      const id = key.slice(keys.networks.length);
-      if (await this.#store.get(keys.endpoints(id, host))) ids.push(id);
-    }
-    return ids;
+    return networksOf(this.#store, this.#hostId);
   }
 
   /**

@@ -12,7 +12,7 @@ import { KeyedMutex, untilAborted } from '../util/index.js';
 import type { Datapath, NetworkSpec } from '../vxlan/index.js';
 import type { Bindings, EndpointBinding, Leaving, NetworkBinding } from './bindings.js';
 import { localEndpoint, poolOf } from './endpoints.js';
-import { DriverError } from './errors.js';
+import { DriverError, unknownNetwork } from './errors.js';
 import type { Membership } from './membership.js';
 import {
   assertAuxDiffer,
@@ -363,10 +363,7 @@ export class Driver implements NetworkDriver {
   #bindingOf(dockerId: string): NetworkBinding {
     const binding = this.#bindings.network(dockerId);
     if (binding) return binding;
-    throw new DriverError(
-      { code: 'UNKNOWN_NETWORK', network: dockerId },
-      `weft on this host does not know network ${dockerId.slice(0, 12)}; remove it and create it again`,
-    );
+    throw unknownNetwork(dockerId);
   }
 
   #endpointOf(request: CreateEndpointRequest, { network }: NetworkBinding): EndpointBinding {

@@ -14,3 +14,11 @@ export type DriverDetail =
 export class DriverError extends AppError<DriverDetail> {
   override readonly name = 'DriverError';
 }
+
+/** `dockerId`: as Docker calls it. */
+export function unknownNetwork(dockerId: string): DriverError {
+  return new DriverError(
+    { code: 'UNKNOWN_NETWORK', network: dockerId },
+    `weft on this host does not know network ${dockerId.slice(0, 12)}; remove it and create it again`,
+  );
+}
