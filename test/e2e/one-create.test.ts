@@ -159,8 +159,11 @@ three(
     await Promise.all([h1.engine.start(), h1.daemon.start()]);
     await waitFor('the engine to answer', async () => (await h1.tryDocker('ps')).code === 0);
     for (const host of [h1, h2]) await host.tryDocker('rm', '--force', 'api', 'peer');
-    await waitFor('no endpoint on any host', async () =>
-      (await h3.weft('endpoint', 'ls')).includes('No endpoints'),
+    // Docker forgot the dead host's endpoint without a word to weftd, which frees it once it is a minute old.
+    await waitFor(
+      'no endpoint on any host',
+      async () => (await h3.weft('endpoint', 'ls')).includes('No endpoints'),
+      { timeoutMs: 120_000 },
     );
     await h3.docker('network', 'rm', 'web');
     for (const host of lab.hosts) await lacksNetwork(host, 'web');
