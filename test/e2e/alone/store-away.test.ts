@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
-import { type Host, Lab, waitFor } from '../../../lab/index.js';
+import { type Host, Lab, lacksNetwork, waitFor } from '../../../lab/index.js';
 import {
   allAgree,
   cpuDuring,
@@ -217,7 +217,8 @@ test.serial(
     };
     const dead = await vniOf('dead');
     const live = await vniOf('n1');
-    for (const host of lab.hosts) await host.docker('network', 'rm', 'dead');
+    await h1.docker('network', 'rm', 'dead');
+    for (const host of lab.hosts) await lacksNetwork(host, 'dead');
     await allAgree(lab);
     const [namespace] = await namespaces(h1);
     const inside = ['nsenter', `--net=/run/netns/${namespace}`];
