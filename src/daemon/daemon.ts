@@ -11,13 +11,13 @@ import {
 import { openControlServer } from '../control-api/index.js';
 import { DockerContainers, DockerEngine, type DockerNetworkSettings } from '../docker/index.js';
 import { Bindings, Driver, Membership } from '../driver/index.js';
-import { Ipam } from '../ipam/index.js';
-import { type Prefix, familyOf, parsePrefix } from '../net/index.js';
+import { type Prefix, familyOf } from '../net/index.js';
 import { Connection } from '../netlink/index.js';
 import { openPluginServer } from '../plugin-api/index.js';
 import type { Store } from '../store/index.js';
 import { type Closer, VERSION } from '../util/index.js';
 import { type Datapath, type KernelDatapath, openDatapath, overlayMtu } from '../vxlan/index.js';
+import { openIpam } from './addresses.js';
 import { logCall } from './call-log.js';
 import { ClusterNetworks } from './cluster-networks.js';
 import type { Config } from './config.js';
@@ -25,7 +25,7 @@ import { DockerSync } from './docker-sync.js';
 import { EventLog } from './event-log.js';
 import { EventLoopWatch } from './event-loop.js';
 import { Health } from './health.js';
-import { occupiedByDocker, occupiedByHost, readUnderlay } from './host-facts.js';
+import { readUnderlay } from './host-facts.js';
 import { hostIdentity, hostInstance } from './identity.js';
 import type { Log } from './log.js';
 import { attached, openMembers } from './members.js';
@@ -323,44 +323,6 @@ function openView(
     },
     onDamage: (key) =>
       log.error({ key }, 'document in the shared store is unreadable; taken as absent'),
-  });
-}
-
-interface IpamNeeds {
-  readonly config: Config;
-  readonly hostId: string;
-  readonly shared: Store;
-  readonly standing: Standing;
-  readonly local: Store;
-  readonly kernel: Connection;
-  readonly engine: DockerEngine;
-  readonly nameOf: (id: string) => string;
-  readonly containerOf: (endpointId: string) => string | undefined;
-  readonly expected: (prefix: Prefix) => string | undefined;
-  readonly log: Log;
-}
-
-async function openIpam(needs: IpamNeeds): Promise<Ipam> {
-  const { config, hostId, shared, standing, local, kernel, engine, log } = needs;
-  const { nameOf, containerOf, expected } = needs;
-  return Ipam.open({
-    host: hostId,
-    store: shared,
-    local,
-    ranges: config.ipam.ranges.map(parsePrefix),
-    restMs: config.ipam.restSec * 1000,
-    occupied: async (signal) => {
-      const docker = await engine.networks(signal).catch((err: unknown) => {
-        log.warn({ err }, "docker's networks unknown; a pool is chosen without them");
-        return [];
-      });
-      return [...(await occupiedByHost(kernel)), ...occupiedByDocker(docker)];
-    },
-    assertMayGive: async (signal) => standing.assertMayGive(signal),
-    nameOf,
-    containerOf,
-    expected,
-    report: (err) => log.warn({ err }, 'address work went wrong; will be repaired'),
   });
 }
 
