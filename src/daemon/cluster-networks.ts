@@ -12,6 +12,8 @@ import { type AnnouncedNetwork, type Step, planNetworks } from './network-plan.j
 /** Without a hint of a change a comparison comes this often. */
 const EVERY_MS = 15_000;
 const RETRY = { minMs: 500, maxMs: 15_000 };
+/** Rounds that each changed something follow one another at once so often; more of them change nothing for good. */
+const MAX_AT_ONCE = 5;
 
 export interface ClusterNetworksDeps {
   readonly engine: DockerEngine;
@@ -130,14 +132,19 @@ export class ClusterNetworks implements AsyncDisposable {
   async #run(): Promise<void> {
     const { signal } = this.#aborter;
     const backoff = new Backoff(RETRY);
+    let changes = 0;
     while (!signal.aborted) {
       this.#wake = new AbortController();
       const outcome = await this.#round();
-      if (outcome === 'changed') continue;
-      if (outcome === 'done') backoff.reset();
+      changes = outcome === 'changed' ? changes + 1 : 0;
+      if (changes > 0 && changes < MAX_AT_ONCE) continue;
       const woken = AbortSignal.any([signal, this.#wake.signal]);
-      if (outcome === 'failed') await backoff.wait(woken).catch(() => undefined);
-      else await delay(EVERY_MS, undefined, { signal: woken }).catch(() => undefined);
+      if (outcome === 'done') {
+        backoff.reset();
+        await delay(EVERY_MS, undefined, { signal: woken }).catch(() => undefined);
+      } else {
+        await backoff.wait(woken).catch(() => undefined);
+      }
     }
   }
 
