@@ -105,10 +105,11 @@ export async function fetches(
   return reply.code === 0 ? reply.stdout : undefined;
 }
 
-/** A web server that answers with its container's name. */
+/** A web server that answers with its container's name; it listens when this resolves. */
 export async function runWeb(host: Host, name: string, ...more: readonly string[]): Promise<void> {
   const script = `mkdir /www; echo ${name} > /www/index.html; exec httpd -f -p 80 -h /www`;
   await host.docker('run', '--detach', '--name', name, ...more, imageName, 'sh', '-c', script);
+  await waitFor(`${name} to listen`, async () => fetches(host, name, 'http://127.0.0.1/'));
 }
 
 /** Fetches a page from a host itself; it must answer within five seconds. */
