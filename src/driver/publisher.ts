@@ -78,8 +78,13 @@ export class Publisher implements AsyncDisposable {
         this.#outage.answered();
       } catch (error) {
         this.#onError(networkId, error);
-        if (hasCode(error, 'UNAVAILABLE')) await this.#outage.turn(task, backoff.nextMs(), signal);
-        else await backoff.wait(signal).catch(() => undefined);
+        if (hasCode(error, 'UNAVAILABLE')) {
+          await this.#outage.turn(task, backoff.nextMs(), signal);
+        } else {
+          // A refusal is an answer too.
+          this.#outage.answered();
+          await backoff.wait(signal).catch(() => undefined);
+        }
       }
       for (const wake of task.waiting) wake();
     }

@@ -93,8 +93,14 @@ export class Worker implements AsyncDisposable {
     const woken = new AbortController();
     this.#wake = () => woken.abort();
     const ms = this.#backoff.nextMs();
-    if (isAway) await this.#options.outage.turn(this, ms, woken.signal);
-    else await delay(ms, undefined, { signal: woken.signal }).catch(() => undefined);
+    const { outage } = this.#options;
+    if (isAway) {
+      await outage.turn(this, ms, woken.signal);
+    } else {
+      // A refusal is an answer too.
+      outage.answered();
+      await delay(ms, undefined, { signal: woken.signal }).catch(() => undefined);
+    }
     this.#wake = undefined;
   }
 }

@@ -78,3 +78,21 @@ test('publisher > while the store is away one network is tried for all, and all 
   t.deepEqual(await Promise.all(waits), [true, true, true, true]);
   t.deepEqual([...written].toSorted(), networks);
 });
+
+test('publisher > a network that is refused holds no other one up: the store has answered', async (t) => {
+  let isAway = true;
+  await using publisher = new Publisher(
+    async (network) => {
+      if (isAway) throw new StoreError({ code: 'UNAVAILABLE', store: 'consul' }, 'away');
+      if (network === 'refused') throw new Error('its VNI is taken');
+    },
+    () => undefined,
+  );
+  const refused = publisher.publish('refused', 60_000);
+  const other = publisher.publish('web', 5000);
+  await delay(20);
+  isAway = false;
+  t.true(await other);
+  await publisher[Symbol.asyncDispose]();
+  t.false(await refused);
+});
