@@ -1,7 +1,5 @@
 import Type, { type Static } from 'typebox';
-
-const nullable = <T extends Parameters<typeof Type.Array>[0]>(schema: T) =>
-  Type.Optional(Type.Union([schema, Type.Null()]));
+import { nullable } from './api.js';
 
 const Strings = Type.Record(Type.String(), Type.String());
 

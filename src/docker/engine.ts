@@ -1,6 +1,5 @@
-import Type, { type Static, type TSchema } from 'typebox';
-import Value from 'typebox/value';
-import { type SocketReply, type SocketCall, callOverSocket, messageOf } from '../util/index.js';
+import Type from 'typebox';
+import { EngineApi, type EngineOptions, read, refused } from './api.js';
 import {
   ContainerListSchema,
   ContainerSchema,
@@ -9,18 +8,13 @@ import {
   toContainer,
   toListed,
 } from './container.js';
-import { DockerError } from './errors.js';
 import {
   type DockerNetworkSettings,
-  ErrorSchema,
   InspectSchema,
   NetworkSchema,
   createBody,
   settingsOf,
 } from './network-settings.js';
-
-/** A host with a thousand containers on one network answers with well under a megabyte. */
-const MAX_REPLY_BYTES = 16_000_000;
 
 export interface DockerNetwork {
   readonly id: string;
@@ -47,29 +41,27 @@ export interface DockerNetworkDetail {
 const CREATE_MS = 30_000;
 
 /**
- * What weft reads from the engine on this host, and the networks that it makes and removes there, through its API's socket, without an API version in the path: 20.10 and 29 have
- * none in common for long.
+ * What weft reads from the engine on this host, and the networks that it makes and removes there.
  *
  * Never ask about a container inside a plugin call about it: the engine holds its lock until the call is answered.
  */
 export class DockerEngine {
   readonly socketPath: string;
-  readonly #timeoutMs: number;
+  readonly #api: EngineApi;
 
-  /** `timeoutMs`: bound of each answer. */
-  constructor(options: { readonly socketPath: string; readonly timeoutMs: number }) {
+  constructor(options: EngineOptions) {
     this.socketPath = options.socketPath;
-    this.#timeoutMs = options.timeoutMs;
+    this.#api = new EngineApi(options);
   }
 
   async version(signal?: AbortSignal): Promise<string> {
     const schema = Type.Object({ Version: Type.String() });
-    return (await this.#get('/version', schema, signal)).Version;
+    return (await this.#api.get('/version', schema, signal)).Version;
   }
 
   /** All networks of this engine, of every driver. A `--config-only` one has no subnets: it lends its settings to others. */
   async networks(signal?: AbortSignal): Promise<DockerNetwork[]> {
-    const list = await this.#get('/networks', Type.Array(NetworkSchema), signal);
+    const list = await this.#api.get('/networks', Type.Array(NetworkSchema), signal);
     return list.map(({ Id: id, Name: name, Driver: driver, ConfigOnly = false, IPAM }) => {
       const pools = ConfigOnly ? [] : (IPAM?.Config ?? []);
       return { id, name, driver, subnets: pools.flatMap(({ Subnet }) => Subnet || []) };
@@ -79,7 +71,7 @@ export class DockerEngine {
   /** One network with its endpoints; undefined when the engine does not have it. */
   async network(id: string, signal?: AbortSignal): Promise<DockerNetworkDetail | undefined> {
     const path = `/networks/${encodeURIComponent(id)}`;
-    const reply = await this.#ask(path, signal);
+    const reply = await this.#api.ask(path, signal);
     if (reply.status === 404) return undefined;
     const found = read(path, InspectSchema, reply);
     const endpoints = Object.values(found.Containers ?? {}).map((container) => ({
@@ -96,89 +88,26 @@ export class DockerEngine {
   async createNetwork(settings: DockerNetworkSettings, signal?: AbortSignal): Promise<string> {
     const path = '/networks/create';
     const request = { method: 'POST', json: createBody(settings), timeoutMs: CREATE_MS } as const;
-    const reply = await this.#ask(path, signal, request);
+    const reply = await this.#api.ask(path, signal, request);
     return read(path, Type.Object({ Id: Type.String() }), reply, 201).Id;
   }
 
   /** Removes a network; one that is not there is fine. Throws DOCKER_REFUSED while containers use it. */
   async removeNetwork(id: string, signal?: AbortSignal): Promise<void> {
     const path = `/networks/${encodeURIComponent(id)}`;
-    const reply = await this.#ask(path, signal, { method: 'DELETE', timeoutMs: CREATE_MS });
+    const reply = await this.#api.ask(path, signal, { method: 'DELETE', timeoutMs: CREATE_MS });
     if (reply.status !== 204 && reply.status !== 404) throw refused(path, reply);
   }
 
   /** The containers that run. */
   async containers(signal?: AbortSignal): Promise<ListedContainer[]> {
-    return toListed(await this.#get('/containers/json', ContainerListSchema, signal));
+    return toListed(await this.#api.get('/containers/json', ContainerListSchema, signal));
   }
 
   /** One container, by id; undefined when the engine does not have it. Waits while the engine starts or stops it. */
   async container(id: string, signal?: AbortSignal): Promise<DockerContainer | undefined> {
     const path = `/containers/${encodeURIComponent(id)}/json`;
-    const reply = await this.#ask(path, signal);
+    const reply = await this.#api.ask(path, signal);
     return reply.status === 404 ? undefined : toContainer(read(path, ContainerSchema, reply));
-  }
-
-  async #get<T extends TSchema>(path: string, schema: T, signal?: AbortSignal): Promise<Static<T>> {
-    return read(path, schema, await this.#ask(path, signal));
-  }
-
-  async #ask(
-    path: string,
-    signal?: AbortSignal,
-    request: Partial<Pick<SocketCall, 'method' | 'json' | 'timeoutMs'>> = {},
-  ): Promise<SocketReply> {
-    const { socketPath } = this;
-    try {
-      return await callOverSocket({
-        socketPath,
-        path,
-        method: 'GET',
-        timeoutMs: this.#timeoutMs,
-        maxBytes: MAX_REPLY_BYTES,
-        ...request,
-        ...(signal && { signal }),
-      });
-    } catch (cause) {
-      signal?.throwIfAborted();
-      throw new DockerError(
-        { code: 'DOCKER_UNREACHABLE', socket: socketPath },
-        `the engine can't be asked: ${messageOf(cause)}`,
-        { cause },
-      );
-    }
-  }
-}
-
-/** Throws DOCKER_REFUSED or DOCKER_UNREADABLE. */
-function read<T extends TSchema>(
-  path: string,
-  schema: T,
-  reply: SocketReply,
-  expected = 200,
-): Static<T> {
-  if (reply.status !== expected) throw refused(path, reply);
-  const value = parseJson(reply.body);
-  if (Value.Check(schema, value)) return value as Static<T>;
-  throw new DockerError(
-    { code: 'DOCKER_UNREADABLE', path },
-    `the engine's answer to ${path} is not what weft knows`,
-  );
-}
-
-function refused(path: string, { status, body }: SocketReply): DockerError {
-  const value = parseJson(body);
-  const words = Value.Check(ErrorSchema, value) ? value.message : body;
-  return new DockerError(
-    { code: 'DOCKER_REFUSED', path, status },
-    `the engine answered ${path} with ${status}: ${words.slice(0, 500).trim()}`,
-  );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

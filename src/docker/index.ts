@@ -6,7 +6,7 @@
  * but networks of weft's own driver, and to start a container.
  */
 export { type DockerAttachment, type DockerContainer, type ListedContainer } from './container.js';
-export { type ContainersOptions, DockerContainers, type StoppedContainer } from './containers.js';
+export { DockerContainers, type StoppedContainer } from './containers.js';
 export {
   DockerEngine,
   type DockerEndpoint,

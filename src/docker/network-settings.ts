@@ -1,9 +1,8 @@
-import Type, { type Static, type TSchema } from 'typebox';
+import Type, { type Static } from 'typebox';
+import { nullable } from './api.js';
 
 /** The name of weft's plugin, as network driver and as IPAM driver. */
 export const DRIVER = 'weft';
-
-const nullable = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]));
 
 /** One of a list. */
 export const NetworkSchema = Type.Object({
@@ -51,8 +50,6 @@ export const InspectSchema = Type.Object({
     ),
   ),
 });
-
-export const ErrorSchema = Type.Object({ message: Type.String() });
 
 /** One address pool of a network, as Docker spells it. */
 export interface DockerPool {
