@@ -7,7 +7,8 @@ export interface WaitOptions {
   readonly intervalMs?: number;
 }
 
-const defaultTimeoutMs = 10_000;
+/** Costs nothing when all is well: what is promised to be sooner is measured apart. */
+const defaultTimeoutMs = 30_000;
 const defaultIntervalMs = 20;
 
 /**

@@ -25,10 +25,10 @@ const env = {
 /** More messages than any call sends. */
 const many = 40;
 
-test.afterEach.always(async () => {
+test.afterEach.always(async (t) => {
   await host.execOk(['rm', '-f', trigger]);
   await host.daemon.stop();
-  await leaveClean(lab);
+  await leaveClean(lab, t);
 });
 test.after.always(async () => nothingLeft(lab));
 

@@ -22,8 +22,8 @@ const three = onHosts(lab, 3);
 const [h1, h2, h3] = lab.hosts as [Host, Host, Host];
 
 test.before(async () => startDaemons(lab));
-test.afterEach.always(async () => {
-  await leaveClean(lab);
+test.afterEach.always(async (t) => {
+  await leaveClean(lab, t);
   await startDaemons(lab);
 });
 test.after.always(async () => nothingLeft(lab));

@@ -20,8 +20,8 @@ const [h1, h2, h3] = lab.hosts as [Host, Host, Host];
 const HIDDEN_MS = 21_000;
 
 test.before(async () => startDaemons(lab));
-test.afterEach.always(async () => {
-  await leaveClean(lab);
+test.afterEach.always(async (t) => {
+  await leaveClean(lab, t);
   await startDaemons(lab);
 });
 test.after.always(async () => nothingLeft(lab));

@@ -6,7 +6,7 @@ const lab = await sharedLab();
 const three = onHosts(lab, 3);
 const withConsul = lab.store === 'consul' ? test.serial : test.serial.skip;
 
-test.afterEach.always(async () => leaveClean(lab));
+test.afterEach.always(async (t) => leaveClean(lab, t));
 
 test.serial('lab > every host runs containers on an engine of its own', async (t) => {
   const { version } = await ensureEngine(lab.engine);

@@ -17,7 +17,7 @@ const three = onHosts(lab, 3);
 const [first, second, third] = lab.hosts;
 
 test.before(async () => startDaemons(lab));
-test.afterEach.always(async () => leaveClean(lab));
+test.afterEach.always(async (t) => leaveClean(lab, t));
 test.after.always(async () => nothingLeft(lab));
 
 /** What a container is answered, by BusyBox's nslookup: one line a record, sorted; empty when there is none. */

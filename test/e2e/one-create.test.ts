@@ -10,7 +10,7 @@ const [h1, h2, h3] = lab.hosts as [Host, Host, Host];
 const CREATE = ['network', 'create', '--driver', 'weft', '--ipam-driver', 'weft'];
 
 test.before(async () => startDaemons(lab));
-test.afterEach.always(async () => leaveClean(lab));
+test.afterEach.always(async (t) => leaveClean(lab, t));
 test.after.always(async () => nothingLeft(lab));
 
 /** What Docker on this host says of a network, in the words of a template. */

@@ -19,7 +19,7 @@ const three = onHosts(lab, 3);
 const host = lab.host(0);
 
 test.before(async () => startDaemons(lab));
-test.afterEach.always(async () => leaveClean(lab));
+test.afterEach.always(async (t) => leaveClean(lab, t));
 test.after.always(async () => nothingLeft(lab));
 
 const refusals: readonly (readonly [string, readonly string[], RegExp])[] = [

@@ -22,8 +22,8 @@ const socket = '/run/docker/plugins/weft.sock';
 const always = ['--network', 'web', '--restart', 'always'];
 
 test.before(async () => startDaemons(lab));
-test.afterEach.always(async () => {
-  await leaveClean(lab);
+test.afterEach.always(async (t) => {
+  await leaveClean(lab, t);
   await startDaemons(lab);
 });
 test.after.always(async () => nothingLeft(lab));

@@ -21,7 +21,7 @@ const three = onHosts(lab, 3);
 const [first] = lab.hosts;
 
 test.before(async () => startDaemons(lab));
-test.afterEach.always(async () => leaveClean(lab));
+test.afterEach.always(async (t) => leaveClean(lab, t));
 test.after.always(async () => nothingLeft(lab));
 
 test.serial(

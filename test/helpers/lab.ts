@@ -2,8 +2,10 @@
  * The lab that all end-to-end tests of one engine share. Each test leaves the hosts as it found them:
  * `leaveClean` in a file's afterEach.
  */
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { Lab, type Host } from '../../lab/index.js';
+
+const lastLines = 15;
 
 /** The lab of this run; throws outside `npm test -- --layer e2e`. */
 export async function sharedLab(): Promise<Lab> {
@@ -19,8 +21,12 @@ export function onHosts(lab: Lab, count: number): typeof test.serial | typeof te
   return lab.hosts.length >= count ? test.serial : test.serial.skip;
 }
 
-/** Removes all containers and networks a test made, mends what it cut, starts what it stopped. */
-export async function leaveClean(lab: Lab): Promise<void> {
+/**
+ * Removes all containers and networks a test made, mends what it cut, starts what it stopped. Of a test that failed it shows
+ * what the daemons said last: a machine that ran it elsewhere may be gone with its logs.
+ */
+export async function leaveClean(lab: Lab, t: ExecutionContext): Promise<void> {
+  if (!t.passed) await showLogs(lab);
   for (const machine of lab.machines) await lab.heal(machine);
   for (const service of lab.services) {
     await service.thaw();
@@ -29,6 +35,14 @@ export async function leaveClean(lab: Lab): Promise<void> {
   // On every host before any network goes: what is in use elsewhere goes from one host alone.
   await Promise.all(lab.hosts.map(removeContainers));
   for (const host of lab.hosts) await host.docker('network', 'prune', '--force');
+}
+
+async function showLogs(lab: Lab): Promise<void> {
+  for (const { name, daemon } of lab.hosts) {
+    for (const line of (await daemon.lastWords(lastLines)).split('\n')) {
+      console.log(`${name}: ${line}`);
+    }
+  }
 }
 
 async function removeContainers(host: Host): Promise<void> {

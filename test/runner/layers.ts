@@ -39,8 +39,8 @@ export interface Step {
   readonly beside: boolean;
   /** Installs what it needs. Never runs beside anything: installers lock each other out. */
   readonly prepare?: () => Promise<void>;
-  /** Runs it, telling what it writes; resolves to the exit code. */
-  readonly run: (onOutput: (text: string) => void) => Promise<number>;
+  /** Runs it, or only the tests with these titles, telling what it writes; resolves to the exit code. */
+  readonly run: (onOutput: (text: string) => void, titles?: readonly string[]) => Promise<number>;
 }
 
 const stepTimeoutMs = 20 * 60_000;
@@ -136,9 +136,9 @@ function labSteps(selection: Selection): Step[] {
     slow: true,
     beside: true,
     prepare: async () => ensureLabPackages(engine),
-    run: async (onOutput) => {
+    run: async (onOutput, titles) => {
       const session = join(projectDirectory, 'dist/test/runner/e2e-session.js');
-      const argv = avaArgv('ava.e2e.config.js', selection);
+      const argv = avaArgv('ava.e2e.config.js', narrowed(selection, titles));
       return runInJail([process.execPath, session, engine, store, ...argv], { onOutput });
     },
   }));
@@ -154,9 +154,13 @@ function ownStep(name: string, config: string, selection: Selection): Step {
       await ensureLabPackages('28.5');
       await ensureBenchTools();
     },
-    run: async (onOutput) =>
-      runInJail([process.execPath, ...avaArgv(config, selection)], { onOutput }),
+    run: async (onOutput, titles) =>
+      runInJail([process.execPath, ...avaArgv(config, narrowed(selection, titles))], { onOutput }),
   };
+}
+
+function narrowed(selection: Selection, titles: readonly string[] | undefined): Selection {
+  return titles === undefined ? selection : { ...selection, match: titles };
 }
 
 function avaArgv(config: string, { match, files }: Selection): string[] {
