@@ -172,6 +172,11 @@ export class ClusterView implements AsyncDisposable {
     this.#onOwn = listener;
   }
 
+  /** True once it is known what the store says of this network. */
+  isKnown(networkId: string): boolean {
+    return this.#followed.get(networkId)?.isLoaded ?? false;
+  }
+
   /** What the store says that this host has on a followed network; undefined: it has not joined, or it is not known yet. */
   own(networkId: string): EndpointsDocument | undefined {
     return this.#followed.get(networkId)?.documents.get(keys.endpoints(networkId, this.#hostId));
@@ -206,11 +211,12 @@ export class ClusterView implements AsyncDisposable {
     const heads = keys.headsOf(networkId);
     const watched = { prefix, heads, signal: aborter.signal };
     const watch = this.#watch(watched, documents, (changed) => {
+      const isFirst = !followed.isLoaded;
       followed.isLoaded = true;
       if (aborter.signal.aborted) return;
       const hostIds = changed.map((key) => key.slice(prefix.length));
       this.#report(networkId, hostIds);
-      if (hostIds.includes(this.#hostId)) this.#onOwn(networkId);
+      if (isFirst || hostIds.includes(this.#hostId)) this.#onOwn(networkId);
     });
     const shares = new Map<string, Share>();
     const followed = { documents, shares, aborter, watch, isLoaded: false, isReported: false };

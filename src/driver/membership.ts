@@ -151,6 +151,7 @@ export class Membership implements AsyncDisposable {
   #isLost(networkId: string): boolean {
     const binding = this.#bindings.byNetworkId(networkId);
     if (!binding || this.pending().includes(networkId)) return false;
+    if (!this.#view.isKnown(networkId)) return false;
     const document = this.#view.allNetworks().find(({ id }) => id === networkId);
     if (!document) return true;
     if (document.removed) return this.#bindings.endpoints(binding.dockerId).length > 0;

@@ -81,6 +81,8 @@ export interface DriverHost extends AsyncDisposable {
   readonly docker: Map<string, DockerSettings>;
   /** Networks that somebody removed here. */
   readonly removed: { readonly id: string; readonly usedBy: readonly NetworkUser[] }[];
+  /** Networks of which the store lost what this host wrote. */
+  readonly lost: readonly string[];
 }
 
 /** One host's driver on the given shared store. `local` survives a restart of the host. */
@@ -104,12 +106,14 @@ export async function driverHost(
   const bindings = await Bindings.load(local, () => undefined);
   const docker = new Map<string, DockerSettings>();
   const removed: DriverHost['removed'] = [];
+  const lost: string[] = [];
   const membership = new Membership({
     networks,
     view,
     bindings,
     namesOf: () => undefined,
     onError: () => undefined,
+    onLost: (network) => void lost.push(network),
     onRemoved: (network, usedBy) => void removed.push({ id: network.id, usedBy }),
   });
   closer.use(membership);
@@ -149,6 +153,7 @@ export async function driverHost(
     remotes,
     docker,
     removed,
+    lost,
     detached,
     [Symbol.asyncDispose]: async () => closer.close(),
   };
