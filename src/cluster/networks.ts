@@ -52,6 +52,8 @@ export interface WaitOptions {
 /** What became of a removal. */
 export type NetworkRemoval =
   | { readonly kind: 'removed' }
+  /** Somebody else had removed it. */
+  | { readonly kind: 'gone' }
   /** It was not announced: only this host has it no more. */
   | { readonly kind: 'left' }
   | { readonly kind: 'in-use'; readonly by: readonly NetworkUser[] };
@@ -230,7 +232,8 @@ export class Networks {
       }
       if (leave) await this.leave(id, { signal });
       else await this.#goWhenEmpty(id, signal);
-      return { kind: 'removed' };
+      const remover = found?.document.removed?.host ?? (found && this.#hostId);
+      return { kind: remover === this.#hostId ? 'removed' : 'gone' };
     });
   }
 

@@ -201,7 +201,8 @@ export class Membership implements AsyncDisposable {
       const name = this.#bindings.shunned().get(id) ?? id;
       // What was removed stays away until the view shows that it is: else it would be made here once more.
       if (removal.kind === 'left') await this.#bindings.welcome(id);
-      else this.#onRemoved({ id, name }, removal.kind === 'removed' ? [] : removal.by);
+      else if (removal.kind === 'removed') this.#onRemoved({ id, name }, []);
+      else if (removal.kind === 'in-use') this.#onRemoved({ id, name }, removal.by);
     } else {
       await this.#networks.leave(id, { signal });
     }

@@ -390,3 +390,20 @@ test('driver > a network removed where others use it stays away from this host, 
   await after.driver.createNetwork(network(DOCKER_B), context);
   t.deepEqual([...after.bindings.shunned()], []);
 });
+
+test('driver > only the host on which somebody removed a network says so', async (t) => {
+  const shared = EmbeddedStore.memory();
+  await using a = await driverHost(shared, 'h1');
+  await using b = await driverHost(shared, 'h2');
+  await a.driver.createNetwork(network(DOCKER_A), context);
+  await a.driver.announceNetwork(DOCKER_A, settings('web'));
+  await b.driver.createNetwork(network(DOCKER_B), context);
+  const [id] = a.datapath.networks.keys();
+  await b.driver.deleteNetwork(DOCKER_B, context);
+  await until(t, 'the removal', () => b.removed.length === 1);
+  await a.driver.deleteNetwork(DOCKER_A, context);
+  await until(t, 'the other has left', async () => (await shared.list('endpoints/')).length === 0);
+  await until(t, 'nothing pending', () => a.bindings.leaving(id!) === undefined);
+  t.deepEqual(a.removed, []);
+  t.deepEqual(b.removed, [{ id, usedBy: [] }]);
+});
