@@ -1,8 +1,8 @@
-import { readdir, symlink } from 'node:fs/promises';
+import { mkdir, readdir, symlink } from 'node:fs/promises';
 import { request } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Machine, projectDirectory, type MachineState } from './machine.js';
-import type { Engine } from './packages.js';
+import { type Engine, ensureCompose } from './packages.js';
 import { runOk, type RunOptions, type RunResult } from './run.js';
 import { Service } from './service.js';
 
@@ -66,6 +66,10 @@ export class Host extends Machine {
         await symlink(join(directory, file), link);
       }
     }
+    const plugin = this.path('/usr/local/lib/docker/cli-plugins/docker-compose');
+    await mkdir(dirname(plugin), { recursive: true });
+    await runOk(['rm', '-f', plugin]);
+    await symlink(await ensureCompose(), plugin);
     const script = `#!/bin/sh\nexec ${process.execPath} ${weftMain} "$@"\n`;
     await this.writeFile('/usr/local/bin/weft', script, 0o755);
     const config = {

@@ -44,6 +44,11 @@ const bundles = {
       'usr/bin/tini-static',
     ],
   },
+  compose: {
+    suite: 'trixie',
+    packages: ['docker-compose'],
+    files: ['usr/libexec/docker/cli-plugins/docker-compose'],
+  },
   'docker-20.10': { suite: 'bookworm', packages: ['docker.io'], files: dockerFiles },
   'docker-26.1': { suite: 'trixie', packages: ['docker.io', 'docker-cli'], files: dockerFiles },
   'docker-28.5': { suite: 'sid', packages: ['docker.io', 'docker-cli'], files: dockerFiles },
@@ -103,6 +108,11 @@ export async function ensureRuntime(): Promise<string> {
   return ensureBundle('runtime');
 }
 
+/** The path of Docker Compose, a plugin of the command `docker`; fetched when missing. */
+export async function ensureCompose(): Promise<string> {
+  return join(await ensureBundle('compose'), 'docker-compose');
+}
+
 /** Installs what the lab needs from the machine and lacks; root when something does. */
 export async function ensureTools(): Promise<void> {
   await installMissing(tools);
@@ -121,7 +131,7 @@ export async function ensureBenchTools(): Promise<void> {
 /** Fetches and installs everything a lab with this engine needs; inside a jail there is no network to do so. */
 export async function ensureLabPackages(engine: EngineRelease): Promise<void> {
   await ensureTools();
-  await Promise.all([ensureRuntime(), ensureConsul()]);
+  await Promise.all([ensureRuntime(), ensureConsul(), ensureCompose()]);
   await ensureEngine(engine);
 }
 

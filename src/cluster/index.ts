@@ -24,12 +24,6 @@ export { ClusterError, type ClusterDetail } from './errors.js';
 export { FencedStore, type Ground, Standing } from './fence.js';
 export { type AnnouncerOptions, type AnnounceState, HostAnnouncer } from './hosts.js';
 export { Members, type MembersOptions } from './members.js';
-export {
-  type NetworkRemoval,
-  type NetworksOptions,
-  type NewNetwork,
-  type VniRange,
-  Networks,
-} from './networks.js';
+export { type NetworksOptions, type NewNetwork, type VniRange, Networks } from './networks.js';
 export type { NetworkUser } from './network-members.js';
 export { ClusterView, type RemoteEndpoint, type RemoteState, type ViewEvents } from './view.js';

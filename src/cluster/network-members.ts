@@ -8,6 +8,15 @@ export interface NetworkUser {
   readonly containers: readonly string[];
 }
 
+/** What became of a removal. */
+export type NetworkRemoval =
+  | { readonly kind: 'removed' }
+  /** Somebody else had removed it. */
+  | { readonly kind: 'gone' }
+  /** It was not announced: only this host has it no more. */
+  | { readonly kind: 'left' }
+  | { readonly kind: 'in-use'; readonly by: readonly NetworkUser[] };
+
 /** The hosts that have endpoints on the network. */
 export async function networkUsers(store: Store, id: string): Promise<NetworkUser[]> {
   const prefix = keys.endpointsOf(id);

@@ -13,7 +13,12 @@ import {
   parseNetwork,
 } from './documents.js';
 import { ClusterError, nameTaken, networkGone, vniTaken } from './errors.js';
-import { type NetworkUser, networkUsers, networksOf } from './network-members.js';
+import {
+  type NetworkRemoval,
+  type NetworkUser,
+  networkUsers,
+  networksOf,
+} from './network-members.js';
 import { type Found, assertName, claimOp, insert, replace, unclaim } from './network-ops.js';
 
 export interface VniRange {
@@ -48,15 +53,6 @@ export interface NetworksOptions {
 export interface WaitOptions {
   readonly signal: AbortSignal;
 }
-
-/** What became of a removal. */
-export type NetworkRemoval =
-  | { readonly kind: 'removed' }
-  /** Somebody else had removed it. */
-  | { readonly kind: 'gone' }
-  /** It was not announced: only this host has it no more. */
-  | { readonly kind: 'left' }
-  | { readonly kind: 'in-use'; readonly by: readonly NetworkUser[] };
 
 /**
  * Networks in the shared store, as this host creates, joins and leaves them.
@@ -232,8 +228,8 @@ export class Networks {
       }
       if (leave) await this.leave(id, { signal });
       else await this.#goWhenEmpty(id, signal);
-      const remover = found?.document.removed?.host ?? (found && this.#hostId);
-      return { kind: remover === this.#hostId ? 'removed' : 'gone' };
+      const { host = this.#hostId } = found?.document.removed ?? {};
+      return { kind: found && host === this.#hostId ? 'removed' : 'gone' };
     });
   }
 

@@ -1,7 +1,7 @@
 import type { Standing } from '../cluster/index.js';
 import type { DockerEngine } from '../docker/index.js';
-import { Ipam } from '../ipam/index.js';
-import { type Prefix, parsePrefix } from '../net/index.js';
+import { type AskedPool, Ipam } from '../ipam/index.js';
+import { parsePrefix } from '../net/index.js';
 import type { Connection } from '../netlink/index.js';
 import type { Store } from '../store/index.js';
 import type { Config } from './config.js';
@@ -18,7 +18,7 @@ interface IpamNeeds {
   readonly engine: DockerEngine;
   readonly nameOf: (id: string) => string;
   readonly containerOf: (endpointId: string) => string | undefined;
-  readonly expected: (prefix: Prefix) => string | undefined;
+  readonly expected: (asked: AskedPool) => string | undefined;
   readonly log: Log;
 }
 

@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ClusterView, NetworkUser, Networks } from '../cluster/index.js';
 import type { DockerEngine, DockerNetworkSettings } from '../docker/index.js';
 import type { Bindings, Driver, NetworkBinding, RemovedNetwork } from '../driver/index.js';
-import type { Prefix } from '../net/index.js';
 import { Backoff, messageOf } from '../util/index.js';
 import type { EventLog } from './event-log.js';
+import type { ExpectedNetworks } from './expected-networks.js';
 import type { Health } from './health.js';
 import type { Log } from './log.js';
 import { type AnnouncedNetwork, type Step, planNetworks } from './network-plan.js';
@@ -20,6 +20,7 @@ export interface ClusterNetworksDeps {
   readonly view: ClusterView;
   readonly bindings: Bindings;
   readonly networks: Networks;
+  readonly expected: ExpectedNetworks;
   readonly driver: () => Driver;
   readonly events: EventLog;
   readonly health: Health;
@@ -36,8 +37,6 @@ export interface ClusterNetworksDeps {
 export class ClusterNetworks implements AsyncDisposable {
   readonly #deps: ClusterNetworksDeps;
   readonly #aborter = new AbortController();
-  /** Names of networks that are being made here, by the prefixes that Docker will ask for. */
-  readonly #making = new Map<Prefix, string>();
   readonly #troubles = new Map<string, string>();
   #wake = new AbortController();
   #loop: Promise<void> = Promise.resolve();
@@ -57,23 +56,13 @@ export class ClusterNetworks implements AsyncDisposable {
     this.#wake.abort();
   }
 
-  /** The network that a request of Docker's for this very prefix means, when it says nothing. */
-  expected(prefix: Prefix): string | undefined {
-    const made = this.#making.get(prefix);
-    if (made !== undefined) return made;
-    const { bindings, view } = this.#deps;
-    const shunned = bindings.shunned();
-    if (shunned.size === 0) return undefined;
-    return view
-      .networks()
-      .find(({ id, pools }) => shunned.has(id) && pools.some((pool) => pool.prefix === prefix))
-      ?.name;
-  }
-
   /** Docker has this network here, and says this of it. */
   async seen({ dockerId, network }: NetworkBinding, docker: DockerNetworkSettings): Promise<void> {
-    if (network.docker) return;
     const { events, driver } = this.#deps;
+    if (network.docker) {
+      if (network.docker.name !== docker.name) this.kick();
+      return;
+    }
     const announced = await driver().announceNetwork(dockerId, docker);
     if (announced === 'name-taken') this.kick();
     if (
@@ -90,7 +79,7 @@ export class ClusterNetworks implements AsyncDisposable {
     const { engine, bindings, log } = this.#deps;
     const work = async (): Promise<void> => {
       const binding = bindings.network(dockerId);
-      if (!binding || binding.network.docker) return;
+      if (!binding) return;
       const detail = await engine.network(dockerId, this.#aborter.signal);
       if (detail) await this.seen(binding, detail.settings);
     };
@@ -99,7 +88,8 @@ export class ClusterNetworks implements AsyncDisposable {
 
   /** Somebody removed a network here: everywhere, or, since others use it, only here. */
   removed({ id, name }: RemovedNetwork, usedBy: readonly NetworkUser[]): void {
-    const { events } = this.#deps;
+    const { events, expected } = this.#deps;
+    expected.forgetGuess(id);
     if (usedBy.length === 0) {
       const text = `network "${name}" was removed here; no host uses it, so it goes from all of them`;
       events.add({ code: 'NETWORK_REMOVED', text, network: name });
@@ -201,6 +191,8 @@ export class ClusterNetworks implements AsyncDisposable {
         });
       case 'replace':
         return this.#replace(step.dockerId, step.by);
+      case 'separate':
+        return this.#separate(step.dockerId, step.network);
       case 'adopt':
         return driver().adoptNetwork(step.dockerId, step.network);
       case 'welcome':
@@ -212,13 +204,10 @@ export class ClusterNetworks implements AsyncDisposable {
   }
 
   async #create(network: AnnouncedNetwork): Promise<void> {
-    const { engine } = this.#deps;
-    for (const { prefix } of network.pools) this.#making.set(prefix, network.name);
-    try {
-      await engine.createNetwork(network.docker, this.#aborter.signal);
-    } finally {
-      for (const { prefix } of network.pools) this.#making.delete(prefix);
-    }
+    const { engine, expected } = this.#deps;
+    await expected.whileMaking(network, async () =>
+      engine.createNetwork(network.docker, this.#aborter.signal),
+    );
     this.#say('NETWORK_MADE', network.docker.name, (name) => {
       return `network "${name}", made on ${this.#deps.nameOf(network.createdBy)}, is on this host now`;
     });
@@ -239,6 +228,29 @@ export class ClusterNetworks implements AsyncDisposable {
       : `network "${by.name}" was made here and on ${host} at the same moment; that of ${host} stays, and takes the place of the one made here`;
     const level = isAskedFor ? 'info' : 'warn';
     events.add({ code: 'NETWORK_REPLACED', level, text, network: by.name });
+  }
+
+  /** It was taken for the cluster's `network`, which stays away from here as before. */
+  async #separate(dockerId: string, network: AnnouncedNetwork): Promise<void> {
+    const { engine, expected, events } = this.#deps;
+    const { signal } = this.#aborter;
+    const here = await engine.network(dockerId, signal);
+    if (!here) return;
+    await expected.withoutGuess(async () => {
+      await engine.removeNetwork(dockerId, signal);
+      try {
+        await engine.createNetwork({ ...here.settings, pools: [] }, signal);
+      } catch (error) {
+        throw new Error(
+          `network "${here.name}" could not be made anew with a subnet of its own; create it again: ${messageOf(error)}`,
+          { cause: error },
+        );
+      }
+    });
+    const text =
+      `network "${here.name}" had the subnet of "${network.name}", which was removed on this host alone; ` +
+      `it was made anew with a subnet of its own`;
+    events.add({ code: 'NETWORK_SEPARATED', level: 'warn', text, network: here.name });
   }
 
   #blocked({ network, dockerId }: Step & { readonly kind: 'blocked' }): Error {

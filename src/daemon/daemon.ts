@@ -11,7 +11,7 @@ import {
 import { openControlServer } from '../control-api/index.js';
 import { DockerContainers, DockerEngine, type DockerNetworkSettings } from '../docker/index.js';
 import { Bindings, Driver, Membership } from '../driver/index.js';
-import { type Prefix, familyOf } from '../net/index.js';
+import { familyOf } from '../net/index.js';
 import { Connection } from '../netlink/index.js';
 import { openPluginServer } from '../plugin-api/index.js';
 import type { Store } from '../store/index.js';
@@ -20,6 +20,7 @@ import { type Datapath, type KernelDatapath, openDatapath, overlayMtu } from '..
 import { openIpam } from './addresses.js';
 import { logCall } from './call-log.js';
 import { ClusterNetworks } from './cluster-networks.js';
+import { ExpectedNetworks } from './expected-networks.js';
 import type { Config } from './config.js';
 import { DockerSync } from './docker-sync.js';
 import { EventLog } from './event-log.js';
@@ -95,12 +96,14 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
   const containerOf = (id: string): string | undefined => sync.containerName(id);
   const networks = new Networks(shared, hostId);
   const nameOf = (id: string): string => view.hosts().find((host) => host.id === id)?.name ?? id;
+  const expected = new ExpectedNetworks({ view, bindings });
   const clusterNetworks: ClusterNetworks = closer.use(
     new ClusterNetworks({
       engine,
       view,
       bindings,
       networks,
+      expected,
       driver: () => driver,
       events,
       health,
@@ -108,7 +111,6 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       nameOf,
     }),
   );
-  const expected = (prefix: Prefix): string | undefined => clusterNetworks.expected(prefix);
   const ipam = closer.use(
     await openIpam({
       config,
@@ -120,7 +122,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       engine,
       nameOf,
       containerOf,
-      expected,
+      expected: (asked) => expected.nameFor(asked),
       log,
     }),
   );

@@ -1,3 +1,5 @@
+import type { DockerNetwork } from '../docker/index.js';
+import { NETWORK_OPTION } from '../ipam/index.js';
 import type { DockerSettings, NetworkDocument } from '../cluster/index.js';
 
 /** A network that every host is to have. */
@@ -18,7 +20,7 @@ export interface Situation {
   readonly networks: readonly NetworkDocument[];
   readonly bound: readonly BoundNetwork[];
   /** Everything that Docker has here, of every driver. */
-  readonly docker: readonly { readonly id: string; readonly name: string }[];
+  readonly docker: readonly Pick<DockerNetwork, 'id' | 'name' | 'ipamOptions'>[];
   /** Ids of networks that stay away from this host until somebody asks for them here; not those whose removal is under way. */
   readonly shunned: ReadonlySet<string>;
 }
@@ -30,6 +32,8 @@ export type Step =
   | { readonly kind: 'remove'; readonly dockerId: string; readonly network: NetworkDocument }
   /** Two were made under one name at once, or somebody asked for a shunned one: this empty one makes room for the cluster's. */
   | { readonly kind: 'replace'; readonly dockerId: string; readonly by: AnnouncedNetwork }
+  /** It was taken for a network of the cluster, and has another name: it is to be one of its own. */
+  | { readonly kind: 'separate'; readonly dockerId: string; readonly network: AnnouncedNetwork }
   /** The host joined the network before it was announced. */
   | { readonly kind: 'adopt'; readonly dockerId: string; readonly network: AnnouncedNetwork }
   /** Something else on this host stands in the way. */
@@ -71,11 +75,15 @@ function stepFor(
   const current = known.get(network.id) ?? network;
   if (current.removed)
     return hasEndpoints ? undefined : { kind: 'remove', dockerId, network: current };
+  const here = docker.find(({ id }) => id === dockerId);
   if (isAnnounced(current)) {
+    if (here && !hasEndpoints && isMisnamed(here, current)) {
+      return { kind: 'separate', dockerId, network: current };
+    }
     return network.docker ? undefined : { kind: 'adopt', dockerId, network: current };
   }
   if (current.name !== undefined) return undefined;
-  const name = docker.find(({ id }) => id === dockerId)?.name;
+  const name = here?.name;
   const winner = networks.filter(isAnnounced).find((other) => other.name === name);
   if (!winner) return undefined;
   return hasEndpoints
@@ -83,8 +91,13 @@ function stepFor(
     : { kind: 'replace', dockerId, by: winner };
 }
 
-function takesAway(step: Step): step is Step & { readonly kind: 'remove' | 'replace' } {
-  return step.kind === 'remove' || step.kind === 'replace';
+function takesAway(step: Step): step is Step & { readonly dockerId: string } {
+  return step.kind === 'remove' || step.kind === 'replace' || step.kind === 'separate';
+}
+
+/** True for a network that has another name here, unless its user said which one it is to be. */
+function isMisnamed(here: Situation['docker'][number], { docker }: AnnouncedNetwork): boolean {
+  return here.name !== docker.name && !(NETWORK_OPTION in here.ipamOptions);
 }
 
 function isAnnounced(network: NetworkDocument): network is AnnouncedNetwork {

@@ -22,6 +22,7 @@ export interface DockerNetwork {
   readonly driver: string;
   /** Prefixes of its address pools, as Docker spells them. */
   readonly subnets: readonly string[];
+  readonly ipamOptions: Readonly<Record<string, string>>;
 }
 
 export interface DockerEndpoint {
@@ -64,7 +65,8 @@ export class DockerEngine {
     const list = await this.#api.get('/networks', Type.Array(NetworkSchema), signal);
     return list.map(({ Id: id, Name: name, Driver: driver, ConfigOnly = false, IPAM }) => {
       const pools = ConfigOnly ? [] : (IPAM?.Config ?? []);
-      return { id, name, driver, subnets: pools.flatMap(({ Subnet }) => Subnet || []) };
+      const subnets = pools.flatMap(({ Subnet }) => Subnet || []);
+      return { id, name, driver, subnets, ipamOptions: IPAM?.Options ?? {} };
     });
   }
 

@@ -4,6 +4,8 @@ import { nullable } from './api.js';
 /** The name of weft's plugin, as network driver and as IPAM driver. */
 export const DRIVER = 'weft';
 
+const texts = nullable(Type.Record(Type.String(), Type.String()));
+
 /** One of a list. */
 export const NetworkSchema = Type.Object({
   Id: Type.String(),
@@ -12,12 +14,11 @@ export const NetworkSchema = Type.Object({
   ConfigOnly: Type.Optional(Type.Boolean()),
   IPAM: nullable(
     Type.Object({
+      Options: texts,
       Config: nullable(Type.Array(Type.Object({ Subnet: Type.Optional(Type.String()) }))),
     }),
   ),
 });
-
-const texts = nullable(Type.Record(Type.String(), Type.String()));
 
 export const InspectSchema = Type.Object({
   Id: Type.String(),

@@ -14,6 +14,7 @@ import type { Bindings, EndpointBinding, Leaving, NetworkBinding } from './bindi
 import { localEndpoint, poolOf } from './endpoints.js';
 import { DriverError, unknownNetwork } from './errors.js';
 import type { Membership } from './membership.js';
+import { assertMeant, describePools } from './network-request.js';
 import {
   assertAuxDiffer,
   assertNoEndpointOptions,
@@ -61,6 +62,8 @@ export class Driver implements NetworkDriver {
   readonly #membership: Membership;
   readonly #datapath: Datapath;
   readonly #mutex = new KeyedMutex();
+  /** Of Docker's networks that joined one of the cluster: those whose own name is not known yet. */
+  readonly #unconfirmed = new Set<string>();
 
   constructor(deps: DriverDeps) {
     this.#deps = deps;
@@ -101,7 +104,7 @@ export class Driver implements NetworkDriver {
     assertAuxDiffer(request);
     const options = parseNetworkOptions(request);
     this.#assertMtuFits(options.mtu);
-    const pools = await this.#describePools(request);
+    const pools = await describePools(this.#deps.addresses, request);
     await this.#mutex.run(request.networkId, async () => {
       if (this.#bindings.network(request.networkId)) return;
       const { name, references } = pools;
@@ -116,6 +119,7 @@ export class Driver implements NetworkDriver {
         await this.#datapath.ensureNetwork(this.#specOf(network));
         signal.throwIfAborted();
         await this.#bindings.addNetwork({ v: 1, dockerId: request.networkId, network });
+        if (network.docker) this.#unconfirmed.add(request.networkId);
         await this.#bindings.welcome(network.id);
         await this.#deps.addresses.networkCreated(references.map((pool) => pool.id));
         await untilAborted(this.#membership.follow(network.id), signal);
@@ -296,6 +300,7 @@ export class Driver implements NetworkDriver {
   }
 
   async #remove(dockerId: string, networkId: string, how: Leaving): Promise<void> {
+    this.#unconfirmed.delete(dockerId);
     await this.#membership.unfollow(networkId);
     await this.#datapath.deleteNetwork(networkId);
     await this.#bindings.removeNetwork(dockerId, how);
@@ -308,9 +313,15 @@ export class Driver implements NetworkDriver {
    */
   async #assertNameSettled(dockerId: string, signal: AbortSignal): Promise<void> {
     const network = this.#bindings.network(dockerId)?.network;
-    if (!network || network.name !== undefined) return;
+    if (!network || (network.name !== undefined && !this.#unconfirmed.has(dockerId))) return;
     const docker = await this.#deps.askDocker?.(dockerId, signal);
-    if (!docker || (await this.announceNetwork(dockerId, docker)) !== 'name-taken') return;
+    if (!docker) return;
+    if (this.#unconfirmed.has(dockerId)) {
+      assertMeant(network, docker);
+      this.#unconfirmed.delete(dockerId);
+      return;
+    }
+    if ((await this.announceNetwork(dockerId, docker)) !== 'name-taken') return;
     throw new DriverError(
       { code: 'NETWORK_REPLACED', network: docker.name },
       `the cluster has another network "${docker.name}", which takes the place of this one in a moment; try again`,
@@ -319,27 +330,6 @@ export class Driver implements NetworkDriver {
 
   #specOf(network: NetworkDocument): NetworkSpec {
     return { id: network.id, vni: network.vni, mtu: network.mtu ?? this.#deps.overlayMtu() };
-  }
-
-  async #describePools({ pools }: CreateNetworkRequest): Promise<{
-    readonly name?: string;
-    readonly references: NetworkDocument['pools'];
-  }> {
-    const described = await this.#deps.addresses.describe(pools.map((pool) => pool.prefix));
-    const names = new Set<string>();
-    const references = described.map((pool, i) => {
-      const { prefix } = pools[i]!;
-      if (!pool) {
-        throw new DriverError(
-          { code: 'UNKNOWN_NETWORK', network: prefix },
-          `weft gave no pool ${prefix} to this host; remove the network and create it again`,
-        );
-      }
-      if (pool.network !== undefined) names.add(pool.network);
-      return { id: pool.id, prefix };
-    });
-    const [name] = names;
-    return name === undefined ? { references } : { name, references };
   }
 
   #assertMtuFits(mtu: number | undefined): void {

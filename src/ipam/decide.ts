@@ -84,24 +84,30 @@ export type Decision =
   /** It was left over on this host, which has to give it up first. */
   | { readonly kind: 'retire'; readonly pool: Pool };
 
-/** Reads what Docker asks for; `expected`: the network that this very prefix means. Throws INVALID_OPTION. */
+/** A pool that Docker asks for: with this very prefix, or any of the family. */
+export interface AskedPool {
+  readonly prefix: Prefix | undefined;
+  readonly family: 4 | 6;
+}
+
+/** Reads what Docker asks for; `expected`: the network that is meant without being named. Throws INVALID_OPTION. */
 export function parseWish(
   request: RequestPoolRequest,
-  expected: (prefix: Prefix) => string | undefined = () => undefined,
+  expected: (asked: AskedPool) => string | undefined = () => undefined,
 ): Wish {
   const { prefix, subPrefix: range, options } = request;
   for (const option of Object.keys(options)) {
     if (option === NETWORK_OPTION || option.startsWith(DOCKER_KEYS)) continue;
     throw invalid(option, `weft has no --ipam-opt "${option}"; it knows ${NETWORK_OPTION}=NAME`);
   }
-  const network = options[NETWORK_OPTION] ?? (prefix && expected(prefix));
+  const family = prefix === undefined ? (request.ipv6 ? 6 : 4) : rangeOf(prefix).family;
+  const network = options[NETWORK_OPTION] ?? expected({ prefix, family });
   if (network !== undefined && !isNetworkName(network)) {
     throw invalid(
       NETWORK_OPTION,
       `"${network}" can't name a network: use letters, digits, '_', '.' and '-', beginning with a letter or digit`,
     );
   }
-  const family = prefix === undefined ? (request.ipv6 ? 6 : 4) : rangeOf(prefix).family;
   if (prefix !== undefined) checkShape(prefix, range);
   return {
     family,

@@ -5,6 +5,7 @@
  * reserve while the store is away; what is lost is found again by comparison with Docker (`reclaim`).
  * Does not: speak Docker's JSON (plugin-api), know which endpoints live (the driver says so), or touch the kernel.
  */
+export { type AskedPool, NETWORK_OPTION } from './decide.js';
 export { IpamError, type IpamDetail } from './errors.js';
 export { Ipam, type PoolDescription } from './ipam.js';
 export type { IpamOptions } from './options.js';

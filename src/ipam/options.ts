@@ -2,6 +2,7 @@ import type { Store } from '../store/index.js';
 import type { Prefix } from '../net/index.js';
 import { Outage } from '../util/index.js';
 import type { Context } from './attempts.js';
+import type { AskedPool } from './decide.js';
 import type { IpamError } from './errors.js';
 import type { Occupied } from './prefixes.js';
 
@@ -28,8 +29,8 @@ export interface IpamOptions {
   readonly patienceMs?: number;
   /** Throws why this host may give out nothing, e.g. because it was removed from the cluster. */
   readonly assertMayGive?: (signal: AbortSignal) => Promise<void>;
-  /** The network that a request for this very prefix means, when it names none. */
-  readonly expected?: (prefix: Prefix) => string | undefined;
+  /** The network that a request means, when it names none. */
+  readonly expected?: (asked: AskedPool) => string | undefined;
   /** A host's name for people, from its id. */
   readonly nameOf?: (host: string) => string;
   /** Name of the container behind an endpoint of this host, if known. */

@@ -4,7 +4,14 @@ import type { Entry, Op } from '../store/index.js';
 import { type Context, attempt } from './attempts.js';
 import { unknownPool } from './block-table.js';
 import { Bound } from './bound.js';
-import { type Decision, IN_FLIGHT_MS, type OpenGrants, type Wish, decide } from './decide.js';
+import {
+  type AskedPool,
+  type Decision,
+  IN_FLIGHT_MS,
+  type OpenGrants,
+  type Wish,
+  decide,
+} from './decide.js';
 import {
   type Pool,
   type PoolHost,
@@ -25,8 +32,8 @@ export interface PoolsOptions {
   /** What pools are chosen from. No IPv6 range among them: this cluster's own ULA. */
   readonly ranges: readonly Prefix[];
   readonly occupied: (signal: AbortSignal) => Promise<readonly Occupied[]>;
-  /** The network that a request for this very prefix means, when it names none. */
-  readonly expected?: ((prefix: Prefix) => string | undefined) | undefined;
+  /** The network that a request means, when it names none. */
+  readonly expected?: ((asked: AskedPool) => string | undefined) | undefined;
 }
 
 /** What this host's memory has of its pools. */

@@ -33,7 +33,7 @@ test('announced networks > unused, an announced one goes from the cluster at onc
   const again = await b.create(WEB);
   await a.publish({ ...again, id, vni: again.vni }, [], patient);
   t.is(await a.get(id), undefined, 'nobody brings it back for nothing');
-  t.deepEqual(await a.remove(id, { ...patient, leave: true }), { kind: 'removed' });
+  t.deepEqual(await a.remove(id, { ...patient, leave: true }), { kind: 'gone' });
   t.deepEqual((await b.findByName('web'))?.id, again.id, 'the name is the new one’s');
   await b.remove(again.id, { ...patient, leave: true });
   t.deepEqual(await keysOf(store), []);

@@ -23,6 +23,7 @@ class ScriptedEngine extends DockerEngine {
       name,
       driver: 'weft',
       subnets: [],
+      ipamOptions: {},
     }));
   }
 

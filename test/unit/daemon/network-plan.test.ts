@@ -27,7 +27,11 @@ const bound = (of: NetworkDocument, hasEndpoints = false) => ({
   network: of,
   hasEndpoints,
 });
-const inDocker = (id: string, name: string) => ({ id: `docker-${id}`, name });
+const inDocker = (id: string, name: string, ipamOptions: Record<string, string> = {}) => ({
+  id: `docker-${id}`,
+  name,
+  ipamOptions,
+});
 
 const cases: readonly (readonly [string, Partial<Situation>, readonly object[]])[] = [
   ['nothing is nothing to do', {}, []],
@@ -54,6 +58,20 @@ const cases: readonly (readonly [string, Partial<Situation>, readonly object[]])
     [{ kind: 'remove', dockerId: 'docker-w', network: gone }],
   ],
   ['but not while it is in use', { networks: [gone], bound: [bound(web, true)] }, []],
+  [
+    'what was taken for it, and has another name, is made one of its own',
+    { networks: [web], bound: [bound(web)], docker: [inDocker('w', 'other')] },
+    [{ kind: 'separate', dockerId: 'docker-w', network: web }],
+  ],
+  [
+    'unless its user said that it is to be this one',
+    {
+      networks: [web],
+      bound: [bound(web)],
+      docker: [inDocker('w', 'mine', { 'weft.network': 'web' })],
+    },
+    [],
+  ],
   ['what the store has lost stays', { bound: [bound(web)] }, []],
   [
     'what was joined before it was announced is adopted',
@@ -122,7 +140,7 @@ test('network plan > what is carried out leaves nothing to do, and nothing that 
           .filter((_, i) => drawn[i]!.isBound)
           .map((n) => bound(n, drawn[+n.id]!.hasEndpoints)),
         shunned: new Set(networks.filter((_, i) => drawn[i]!.isShunned).map(({ id }) => id)),
-        docker: [] as { id: string; name: string }[],
+        docker: [] as ReturnType<typeof inDocker>[],
       };
       for (const step of planNetworks(state)) {
         if (step.kind === 'create') state.bound.push(bound(step.network));
