@@ -155,7 +155,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     askDocker: async (dockerId, signal) =>
       sync.isReachable ? settingsOf(engine, dockerId, signal) : undefined,
   });
-  const sandboxLinks = new SandboxLinks({ bindings, datapath, events });
+  const sandboxLinks = new SandboxLinks({ bindings, datapath, events, driver: () => driver });
   const naming = closer.use(
     Naming.open({
       config: config.dns,
@@ -168,6 +168,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       log: log.child({ component: 'dns' }),
     }),
   );
+  datapath.onLost(() => void sandboxLinks.look(naming.placements()));
   // Names come first: what is restored is published at once, with them.
   await driver.restore();
 

@@ -76,6 +76,11 @@ export class Naming implements AsyncDisposable {
     return this.#containers.names(endpointId);
   }
 
+  /** Which containers run where, as far as Docker has told. */
+  placements(): Placement[] {
+    return this.#containers.placements();
+  }
+
   onHosts(hosts: readonly HostDocument[]): void {
     this.#names?.onHosts(hosts);
   }

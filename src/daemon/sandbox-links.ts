@@ -1,4 +1,4 @@
-import type { Bindings } from '../driver/index.js';
+import type { Bindings, Driver } from '../driver/index.js';
 import type { KernelDatapath, Sandbox } from '../vxlan/index.js';
 import type { Placement } from './containers.js';
 import type { EventLog } from './event-log.js';
@@ -8,14 +8,15 @@ const YOUNG_MS = 60_000;
 
 export interface SandboxLinksDeps {
   readonly bindings: Bindings;
-  readonly datapath: Pick<KernelDatapath, 'enterSandboxes'>;
+  readonly datapath: Pick<KernelDatapath, 'enterSandboxes' | 'lostEndpoints'>;
+  readonly driver: () => Pick<Driver, 'relink'>;
   readonly events: Pick<EventLog, 'add'>;
   readonly clock?: () => number;
 }
 
 /**
- * Gives containers that run the links that they lost: when a network's namespace was deleted while no daemon ran, what is made
- * anew at its start waits in the host's namespace, and Docker would take it only with a restart of the container.
+ * Gives containers that run the links that they lost: because somebody deleted them, or a network's namespace while no daemon ran.
+ * What is made anew waits in the host's namespace, and Docker would take it only with a restart of the container.
  */
 export class SandboxLinks {
   readonly #deps: SandboxLinksDeps;
@@ -33,13 +34,15 @@ export class SandboxLinks {
 
   async #enter(placements: readonly Placement[]): Promise<void> {
     const { bindings, datapath, events } = this.#deps;
+    const relinked = await this.#relink(placements);
     const now = (this.#deps.clock ?? Date.now)();
     const lost = new Map<string, { readonly network: string; readonly name: string }>();
     const placed = placements.flatMap(({ sandboxKey: path, endpoints }) =>
       endpoints.flatMap(({ id, networkId }) => {
         const binding = bindings.endpoint(networkId, id);
         const network = bindings.network(networkId)?.network;
-        if (!path || !binding || !network || now - binding.since < YOUNG_MS) return [];
+        if (!path || !binding || !network) return [];
+        if (now - binding.since < YOUNG_MS && !relinked.has(id)) return [];
         lost.set(id, { network: network.name ?? network.id, name: binding.name ?? id });
         return [{ path, binding }];
       }),
@@ -60,5 +63,19 @@ export class SandboxLinks {
         events.add({ code: 'LINK_LOST', level: 'warn', network, text }, error);
       }
     }
+  }
+
+  /** Makes the lost links of containers that run; answers of which endpoints. */
+  async #relink(placements: readonly Placement[]): Promise<ReadonlySet<string>> {
+    const { datapath, driver } = this.#deps;
+    const lost = datapath.lostEndpoints();
+    const relinked = new Set<string>();
+    if (lost.size === 0) return relinked;
+    for (const { id, networkId } of placements.flatMap(({ endpoints }) => endpoints)) {
+      if (!lost.has(id)) continue;
+      await driver().relink(networkId, id);
+      relinked.add(id);
+    }
+    return relinked;
   }
 }

@@ -182,6 +182,16 @@ export class Driver implements NetworkDriver {
     });
   }
 
+  /** Makes the link of an endpoint that lost it. Its container's end waits in the host's namespace then. */
+  async relink(dockerId: string, endpointId: string): Promise<void> {
+    await this.#mutex.run(dockerId, async () => {
+      const endpoint = this.#bindings.endpoint(dockerId, endpointId);
+      const network = this.#bindings.network(dockerId)?.network;
+      if (endpoint && network)
+        await this.#datapath.ensureEndpoint(network.id, localEndpoint(endpoint));
+    });
+  }
+
   async createEndpoint(
     request: CreateEndpointRequest,
     { signal }: CallContext,

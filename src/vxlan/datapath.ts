@@ -53,6 +53,7 @@ export class KernelDatapath implements Datapath {
   readonly #guard: Guard;
   readonly #networks = new Map<string, Network>();
   readonly #mutex = new KeyedMutex();
+  #onLost: () => void = () => undefined;
   readonly #loop: Loop;
   #isClosed = false;
 
@@ -76,7 +77,9 @@ export class KernelDatapath implements Datapath {
 
   async #mend(networkId: string): Promise<void> {
     await this.#alone(networkId, async (network) => {
-      const error = network && degraded(networkId, await network.mend());
+      if (network === undefined) return;
+      const error = degraded(networkId, await network.mend());
+      if (network.lost().length > 0) this.#onLost();
       if (error !== undefined) throw error;
     });
   }
@@ -152,6 +155,16 @@ export class KernelDatapath implements Datapath {
       if (network === undefined) await deleteEndpoint(this.#host, networkId, endpointId);
       else this.#record(network, await network.detach(endpointId));
     });
+  }
+
+  /** Endpoints whose link somebody deleted; `ensureEndpoint` makes it anew. */
+  lostEndpoints(): ReadonlySet<string> {
+    return new Set([...this.#networks.values()].flatMap((network) => network.lost()));
+  }
+
+  /** `listener` hears, from now on, that links were found to be lost, and again as long as they are. Must not throw. */
+  onLost(listener: () => void): void {
+    this.#onLost = listener;
   }
 
   /** See {@link enterSandboxes}. */

@@ -64,8 +64,8 @@ export class NetworkLinks {
   }
 
   /**
-   * Makes br0, vxlan0 and the ports of attached endpoints right; `prune`: deletes other ports. A port that is gone stays so,
-   * since its other end was the container's: that is an error in `tally`. Throws when br0 or vxlan0 can't be made, for then
+   * Makes br0, vxlan0 and the ports of attached endpoints right; `prune`: deletes other ports. A port that is gone stays so
+   * until it is attached again, since its other end was the container's: that is an error in `tally`. Throws when br0 or vxlan0 can't be made, for then
    * nothing else can.
    */
   async repair(prune: boolean, tally: Tally): Promise<void> {
@@ -95,6 +95,12 @@ export class NetworkLinks {
     this.#wishes.set(wish.name, wish);
     this.#ports.set(wish.name, ifindex);
     return isNew;
+  }
+
+  /** Whether an attached endpoint's port was gone when last looked for. */
+  isLost(endpointId: string): boolean {
+    const port = portLink(endpointId);
+    return this.#wishes.has(port) && !this.#ports.has(port);
   }
 
   /** The endpoint is not attached, whatever there is of it. */

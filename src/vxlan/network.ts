@@ -104,6 +104,11 @@ export class Network implements AsyncDisposable {
     return this.#endpoints;
   }
 
+  /** Attached endpoints without a link: somebody deleted it. */
+  lost(): string[] {
+    return [...this.#endpoints.keys()].filter((id) => this.#parts.links.isLost(id));
+  }
+
   get remote(): Remote | undefined {
     return this.#remote;
   }

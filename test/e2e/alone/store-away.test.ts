@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
+import { portLink } from '../../../src/vxlan/names.js';
 import { type Host, Lab, lacksNetwork, waitFor } from '../../../lab/index.js';
 import {
   allAgree,
@@ -250,6 +251,45 @@ test.serial(
     const tables = await h1.execOk(['nft', 'list', 'tables']);
     t.true(tables.includes('somebody'), 'a table that somebody made since is still theirs');
     await h1.execOk(['nft', 'delete', 'table', 'inet', 'somebody']);
+  },
+);
+
+test.serial(
+  'a container whose link somebody deletes has it back within two seconds, by its name and address',
+  async (t) => {
+    const pid = await pidOf(h1, 'h1-0');
+    const own = await addressOf(h1, 'h1-0', 'n1');
+    const link = async (): Promise<string | undefined> => {
+      const { stdout } = await inNetworkOf(h1, pid, ['ip', '-o', '-4', 'address']);
+      const line = stdout.split('\n').find((each) => each.includes(` ${own}/`));
+      return /(eth\d+)/.exec(line ?? '')?.[1];
+    };
+    const name = (await link())!;
+    const endpoint = await h1.docker(
+      'inspect',
+      '-f',
+      '{{.NetworkSettings.Networks.n1.EndpointID}}',
+      'h1-0',
+    );
+    const deletions = {
+      'in the container': async () => inNetworkOf(h1, pid, ['ip', 'link', 'del', name]),
+      'in its network': async () => {
+        for (const namespace of await namespaces(h1)) {
+          const inside = ['nsenter', `--net=/run/netns/${namespace}`];
+          await h1.exec([...inside, 'ip', 'link', 'del', portLink(endpoint)]);
+        }
+      },
+    };
+    for (const [where, deleteLink] of Object.entries(deletions)) {
+      await deleteLink();
+      const began = performance.now();
+      await waitFor(`the link deleted ${where}`, async () => (await link()) === name);
+      const tookMs = performance.now() - began;
+      t.log(`deleted ${where}: back after ${Math.round(tookMs)} ms`);
+      t.true(tookMs < 2000, where);
+      await waitFor('an answer', async () => pings(h2, 'h2-0', own));
+    }
+    t.regex(await h1.weft('events'), /h1-0 had lost its link to network n1; it has a new one/);
   },
 );
 
