@@ -6,7 +6,7 @@ const SHORT_ID = 12;
 
 export function networkTable(networks: readonly Network[]): string {
   if (networks.length === 0) {
-    return 'No networks. Make one on each host with\n  docker network create -d weft --ipam-driver weft NAME\n';
+    return 'No networks. Make one, on any host, with\n  weft network create NAME\n';
   }
   const columns: readonly Column<Network>[] = [
     { title: 'NAME', value: ({ name }) => name ?? '-' },

@@ -5,13 +5,8 @@ import { type AskingOptions, asking, askingCommand } from './asking.js';
 import { eventsCommand } from './events.js';
 import { exitCode, exitCodeOf } from './exit-codes.js';
 import type { Io } from './io.js';
-import {
-  endpointLists,
-  endpointTable,
-  hostTable,
-  networkTable,
-  unknownEndpoints,
-} from './lists.js';
+import { endpointLists, endpointTable, hostTable, unknownEndpoints } from './lists.js';
+import { networkCommand } from './network.js';
 import { statusText } from './status.js';
 import { upCommand } from './up.js';
 
@@ -60,16 +55,7 @@ Example:
         show: (status) => statusText(status, io),
       }),
     )
-    .addCommand(
-      new Command('network').description('weft networks').addCommand(
-        asking(io, 'ls', 'networks of the cluster', {
-          example: 'weft network ls',
-          ask: async (client) => client.networks(),
-          show: networkTable,
-          isShared: true,
-        }),
-      ),
-    )
+    .addCommand(networkCommand(io))
     .addCommand(
       new Command('endpoint').description('attached containers').addCommand(
         asking(io, 'ls', 'containers attached to weft networks, on all hosts', {

@@ -13,6 +13,7 @@ import {
   type Host,
   HostSchema,
   type Network,
+  type NewNetwork,
   NetworkSchema,
   type Status,
   StatusSchema,
@@ -29,9 +30,10 @@ const MAX_REPLY_BYTES = 16_000_000;
 const CHANGE_TIMEOUT_MS = 60_000;
 
 interface Call {
-  readonly method: 'GET' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
   readonly query?: string;
+  readonly json?: unknown;
   readonly timeoutMs: number;
 }
 
@@ -80,6 +82,23 @@ export class ControlClient {
     return (await this.#get('/v1/events', pageSchema(EventSchema), query)).items;
   }
 
+  /** Makes a network on the daemon's host, and so on every host; resolves when the cluster knows it. */
+  async createNetwork(json: NewNetwork): Promise<Network> {
+    const call = {
+      method: 'POST',
+      path: '/v1/networks',
+      json,
+      timeoutMs: CHANGE_TIMEOUT_MS,
+    } as const;
+    return this.#call(call, NetworkSchema);
+  }
+
+  /** Removes a network that nobody uses from every host, by name or id; resolves when it is gone from the daemon's. */
+  async removeNetwork(nameOrId: string): Promise<void> {
+    const path = `/v1/networks/${encodeURIComponent(nameOrId)}`;
+    await this.#call({ method: 'DELETE', path, timeoutMs: CHANGE_TIMEOUT_MS }, Type.Object({}));
+  }
+
   /** Takes a host that is away out of the cluster, by name or id; resolves when what it had is free. */
   async removeHost(nameOrId: string): Promise<void> {
     const path = `/v1/hosts/${encodeURIComponent(nameOrId)}`;
@@ -102,10 +121,10 @@ export class ControlClient {
   }
 
   async #call<T extends TSchema>(
-    { method, path, query = '', timeoutMs }: Call,
+    { path, query = '', ...rest }: Call,
     schema: T,
   ): Promise<Static<T>> {
-    const { status, body } = await this.#ask(method, path + query, timeoutMs);
+    const { status, body } = await this.#ask({ ...rest, path: path + query });
     const value = fromJson(body);
     if (status !== 200) {
       const message = Value.Check(ErrorSchema, value) ? value.error.message : body.slice(0, 200);
@@ -120,11 +139,10 @@ export class ControlClient {
     );
   }
 
-  async #ask(method: Call['method'], path: string, timeoutMs: number) {
+  async #ask(call: Omit<Call, 'query'>) {
     const socketPath = this.#socketPath;
-    const bounds = { timeoutMs, maxBytes: MAX_REPLY_BYTES };
     try {
-      return await callOverSocket({ socketPath, method, path, ...bounds });
+      return await callOverSocket({ socketPath, ...call, maxBytes: MAX_REPLY_BYTES });
     } catch (cause) {
       if (!(cause instanceof SocketError)) throw cause;
       const code = isForbidden(cause) ? 'DAEMON_FORBIDDEN' : 'DAEMON_UNREACHABLE';

@@ -17,6 +17,8 @@ export {
   HostSchema,
   type Network,
   NetworkSchema,
+  type NewNetwork,
+  NewNetworkSchema,
   type Page,
   type PageQuery,
   PageQuerySchema,

@@ -69,6 +69,27 @@ export const NetworkSchema = Type.Object({
 });
 export type Network = Static<typeof NetworkSchema>;
 
+const texts = (description: string) => optional(Type.Array(Type.String(), { description }));
+const pairs = (description: string) =>
+  optional(Type.Record(Type.String(), Type.String(), { description }));
+
+/** What `POST /v1/networks` takes. A range, a gateway and a set-aside address belong to the subnet that they lie in. */
+export const NewNetworkSchema = Type.Object(
+  {
+    name: text('letters, digits, "_", "." and "-"'),
+    subnets: texts('prefixes; none: weft chooses'),
+    ranges: texts('prefixes that weft chooses addresses from'),
+    gateways: texts('addresses'),
+    auxAddresses: pairs('addresses that no container gets, by what has them'),
+    labels: pairs("Docker's"),
+    options: pairs('of the driver, as for docker network create -o'),
+    internal: optional(Type.Boolean({ description: 'no way out but through other networks' })),
+    ipv6: optional(Type.Boolean({ description: 'with an IPv6 subnet, chosen if none is given' })),
+  },
+  { additionalProperties: false },
+);
+export type NewNetwork = Static<typeof NewNetworkSchema>;
+
 export const EndpointSchema = Type.Object({
   id: text("Docker's endpoint id"),
   network: text('id of its network'),

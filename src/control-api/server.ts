@@ -3,6 +3,8 @@ import { AppError, claimUnixSocket, messageOf } from '../util/index.js';
 import {
   type EventQuery,
   EventQuerySchema,
+  type NewNetwork,
+  NewNetworkSchema,
   type Page,
   type PageQuery,
   PageQuerySchema,
@@ -67,6 +69,15 @@ export async function controlApp({
     async ({ query: { after, waitMs } }) => ({ items: await source.events(after, waitMs) }),
   );
 
+  app.post<{ Body: NewNetwork }>(
+    '/v1/networks',
+    { schema: { body: NewNetworkSchema } },
+    async ({ body }) => source.createNetwork(body),
+  );
+  app.delete<{ Params: { name: string } }>('/v1/networks/:name', async ({ params: { name } }) => {
+    await source.removeNetwork(name);
+    return {};
+  });
   app.delete<{ Params: { name: string } }>('/v1/hosts/:name', async ({ params: { name } }) => {
     await source.removeHost(name);
     return {};

@@ -1,4 +1,4 @@
-import type { Endpoint, Event, EventLoop, Host, Network, Status } from './schema.js';
+import type { Endpoint, Event, EventLoop, Host, Network, NewNetwork, Status } from './schema.js';
 
 type Soon<T> = T | Promise<T>;
 
@@ -16,6 +16,10 @@ export interface Source {
   eventLoop(): Soon<EventLoop>;
   /** All hosts that the store knows, this one among them. */
   hosts(): Soon<readonly Host[]>;
+  /** Makes a network on this host, and so on every host. Asks Docker and the store. */
+  createNetwork(wanted: NewNetwork): Promise<Network>;
+  /** Removes a network that nobody uses from every host, by name or id. Asks the store. */
+  removeNetwork(nameOrId: string): Promise<void>;
   /** Takes a host that is away out of the cluster, by name or id; done when what it had is free. Asks the store. */
   removeHost(nameOrId: string): Promise<void>;
 }

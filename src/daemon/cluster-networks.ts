@@ -27,6 +27,7 @@ export interface ClusterNetworksDeps {
   readonly log: Log;
   /** A host's name for people, from its id. */
   readonly nameOf: (hostId: string) => string;
+  readonly hostId: string;
 }
 
 /**
@@ -38,6 +39,8 @@ export class ClusterNetworks implements AsyncDisposable {
   readonly #deps: ClusterNetworksDeps;
   readonly #aborter = new AbortController();
   readonly #troubles = new Map<string, string>();
+  /** Networks that stay away from this host, as the status says: names by id. */
+  readonly #away = new Map<string, string>();
   #wake = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
@@ -76,6 +79,7 @@ export class ClusterNetworks implements AsyncDisposable {
 
   /** Docker has made a network. */
   made(dockerId: string): void {
+    this.kick();
     const { engine, bindings, log } = this.#deps;
     const work = async (): Promise<void> => {
       const binding = bindings.network(dockerId);
@@ -97,7 +101,7 @@ export class ClusterNetworks implements AsyncDisposable {
     }
     const text = this.#keptElsewhere(name, usedBy);
     events.add({ code: 'NETWORK_KEPT_ELSEWHERE', level: 'warn', text, network: name });
-    this.#deps.health.note(`NETWORK_KEPT_ELSEWHERE ${id}`, text);
+    this.#noteAway(id, { name, text });
   }
 
   /** "api and db on h2, web on h3". */
@@ -178,13 +182,14 @@ export class ClusterNetworks implements AsyncDisposable {
   }
 
   async #act(step: Step): Promise<void> {
-    const { engine, bindings, driver, health } = this.#deps;
+    const { engine, bindings, driver } = this.#deps;
     const { signal } = this.#aborter;
     switch (step.kind) {
       case 'create':
         return this.#create(step.network);
       case 'remove':
         await engine.removeNetwork(step.dockerId, signal);
+        if (step.network.removed?.host === this.#deps.hostId) return;
         return this.#say('NETWORK_GONE', step.network.name, (name) => {
           const host = this.#deps.nameOf(step.network.removed?.host ?? '');
           return `network "${name}" was removed on ${host}; it is gone from this host too`;
@@ -196,7 +201,7 @@ export class ClusterNetworks implements AsyncDisposable {
       case 'adopt':
         return driver().adoptNetwork(step.dockerId, step.network);
       case 'welcome':
-        health.note(`NETWORK_KEPT_ELSEWHERE ${step.networkId}`, undefined);
+        this.#noteAway(step.networkId, undefined);
         return bindings.welcome(step.networkId);
       case 'blocked':
         this.#trouble(step.network.id, this.#blocked(step));
@@ -221,7 +226,7 @@ export class ClusterNetworks implements AsyncDisposable {
     const isAskedFor = bindings.shunned().has(by.id);
     await engine.removeNetwork(dockerId, this.#aborter.signal);
     await bindings.welcome(by.id);
-    this.#deps.health.note(`NETWORK_KEPT_ELSEWHERE ${by.id}`, undefined);
+    this.#noteAway(by.id, undefined);
     const host = this.#deps.nameOf(by.createdBy);
     const text = isAskedFor
       ? `network "${by.name}" of the cluster, made on ${host}, comes back to this host, since it was created here again`
@@ -286,7 +291,13 @@ export class ClusterNetworks implements AsyncDisposable {
 
   /** Who uses what was removed here changes. */
   async #refreshNotes(): Promise<void> {
-    const { bindings, networks, health } = this.#deps;
+    const { bindings, networks, events } = this.#deps;
+    for (const [id, name] of this.#away) {
+      if (bindings.shunned().has(id)) continue;
+      this.#noteAway(id, undefined);
+      const text = `network "${name}" of the cluster is on this host again`;
+      if (bindings.byNetworkId(id)) events.add({ code: 'NETWORK_BACK', text, network: name });
+    }
     for (const [id, name] of bindings.shunned()) {
       if (bindings.leaving(id)) continue;
       const users = await networks.users(id, { others: true });
@@ -294,8 +305,14 @@ export class ClusterNetworks implements AsyncDisposable {
         users.length > 0
           ? this.#keptElsewhere(name, users)
           : `network "${name}" was removed on this host alone while others used it; create it here again to have it back, or remove it elsewhere`;
-      health.note(`NETWORK_KEPT_ELSEWHERE ${id}`, text);
+      this.#noteAway(id, { name, text });
     }
+  }
+
+  #noteAway(id: string, away: { readonly name: string; readonly text: string } | undefined): void {
+    this.#deps.health.note(`NETWORK_KEPT_ELSEWHERE ${id}`, away?.text);
+    if (away) this.#away.set(id, away.name);
+    else this.#away.delete(id);
   }
 }
 

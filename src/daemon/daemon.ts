@@ -34,6 +34,7 @@ import { Naming } from './naming.js';
 import { Reclaimer } from './reclaimer.js';
 import { Remotes } from './remotes.js';
 import { openEmbedded, openSharedStore } from './shared-store.js';
+import { OperatorNetworks } from './operator-networks.js';
 import { DaemonSource } from './source.js';
 import { Starter } from './starter.js';
 import { SandboxLinks } from './sandbox-links.js';
@@ -109,6 +110,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       health,
       log,
       nameOf,
+      hostId,
     }),
   );
   const ipam = closer.use(
@@ -238,6 +240,14 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
   sync.start();
   underlay.start();
 
+  const operatorNetworks = new OperatorNetworks({
+    engine,
+    bindings,
+    view,
+    networks,
+    clusterNetworks,
+    health,
+  });
   const source = new DaemonSource({
     config,
     document,
@@ -245,6 +255,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     bindings,
     view,
     members,
+    operatorNetworks,
     sync,
     health,
     events,

@@ -5,7 +5,11 @@ export type DaemonDetail =
   /** Another daemon uses the state directory. */
   | { readonly code: 'ALREADY_RUNNING'; readonly stateDir: string; readonly pid?: number }
   | { readonly code: 'NO_UNDERLAY'; readonly wanted?: string }
-  | { readonly code: 'NOT_ROOT' };
+  | { readonly code: 'NOT_ROOT' }
+  | { readonly code: 'INVALID_NETWORK'; readonly network: string }
+  | { readonly code: 'NETWORK_IN_USE'; readonly network: string }
+  | { readonly code: 'NETWORK_NOT_ANNOUNCED'; readonly network: string }
+  | { readonly code: 'NETWORK_UNKNOWN'; readonly network: string };
 
 export class DaemonError extends AppError<DaemonDetail> {
   override readonly name = 'DaemonError';

@@ -11,6 +11,7 @@ import type {
   EventLoop,
   Host,
   Network,
+  NewNetwork,
   Source,
   Status,
 } from '../control-api/index.js';
@@ -19,15 +20,17 @@ import { familyOf, formatAddressWithLength } from '../net/index.js';
 import { VERSION } from '../util/index.js';
 import { overlayMtu } from '../vxlan/index.js';
 import { type Config, shownAddress } from './config.js';
+import { DaemonError } from './errors.js';
 import type { DockerSync } from './docker-sync.js';
 import type { EventLog } from './event-log.js';
 import type { EventLoopWatch } from './event-loop.js';
 import type { Health } from './health.js';
 import type { Log } from './log.js';
+import type { OperatorNetworks } from './operator-networks.js';
 import type { UnderlayChoice } from './underlay.js';
 
 /** Freeing what a host had takes seconds; whoever is not done by then goes on in the background. */
-const REMOVE_MS = 45_000;
+const CHANGE_MS = 45_000;
 
 export interface SourceDeps {
   readonly config: Config;
@@ -36,6 +39,7 @@ export interface SourceDeps {
   readonly bindings: Bindings;
   readonly view: ClusterView;
   readonly members: Members;
+  readonly operatorNetworks: OperatorNetworks;
   readonly sync: DockerSync;
   readonly health: Health;
   readonly events: EventLog;
@@ -152,8 +156,23 @@ export class DaemonSource implements Source {
     return [...known, ...away];
   }
 
+  async createNetwork(wanted: NewNetwork): Promise<Network> {
+    const signal = AbortSignal.timeout(CHANGE_MS);
+    const id = await this.#deps.operatorNetworks.create(wanted, signal);
+    const made = (await this.networks()).find((network) => network.id === id);
+    if (made) return made;
+    throw new DaemonError(
+      { code: 'NETWORK_UNKNOWN', network: wanted.name },
+      `network "${wanted.name}" was made, and removed again by somebody`,
+    );
+  }
+
+  async removeNetwork(nameOrId: string): Promise<void> {
+    await this.#deps.operatorNetworks.remove(nameOrId, AbortSignal.timeout(CHANGE_MS));
+  }
+
   async removeHost(nameOrId: string): Promise<void> {
-    await this.#deps.members.remove(nameOrId, AbortSignal.timeout(REMOVE_MS));
+    await this.#deps.members.remove(nameOrId, AbortSignal.timeout(CHANGE_MS));
   }
 
   async events(after: number, waitMs: number): Promise<Event[]> {

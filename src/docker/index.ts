@@ -13,6 +13,6 @@ export {
   type DockerNetwork,
   type DockerNetworkDetail,
 } from './engine.js';
-export { DRIVER, type DockerNetworkSettings } from './network-settings.js';
+export { DRIVER, type DockerNetworkSettings, type DockerPool } from './network-settings.js';
 export { DockerError, type DockerDetail } from './errors.js';
 export { type DockerEvent, type FollowOptions, followEvents } from './events.js';

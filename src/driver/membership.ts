@@ -17,8 +17,9 @@ import { Publisher } from './publisher.js';
 /** Longest that a call waits for the shared store after the kernel is done; then it goes on in the background. */
 const PUBLISH_WAIT_MS = 1000;
 
-/** What the store says may be our own write on its way back to us; what is still wrong then is somebody else's doing. */
-const DOUBT_MS = 300;
+/** What the store says may be our own write on its way; what is wrong at several looks in a row is somebody else's doing. */
+const DOUBT_MS = 200;
+const DOUBTS = 3;
 
 export interface MembershipDeps {
   readonly networks: Networks;
@@ -137,11 +138,15 @@ export class Membership implements AsyncDisposable {
   }
 
   /** The store may not say any more what the bindings say: if so, it is made to. */
-  #doubt(networkId: string): void {
+  #doubt(networkId: string, looks = 1): void {
     if (this.#doubts.has(networkId) || this.#aborter.signal.aborted) return;
     const look = (): void => {
       this.#doubts.delete(networkId);
       if (!this.#isLost(networkId)) return;
+      if (looks < DOUBTS) {
+        this.#doubt(networkId, looks + 1);
+        return;
+      }
       this.publishLater(networkId);
       this.#onLost(networkId);
     };

@@ -76,7 +76,8 @@ three(
     t.false((await networkNames(h2)).includes('web'));
     t.true((await networkNames(h3)).includes('web'));
     await h2.docker(...CREATE, 'web');
-    await hears(h2, 'NETWORK_REPLACED', /comes back/);
+    await hears(h2, 'NETWORK_BACK', /"web" of the cluster is on this host again/);
+    t.notRegex(await h2.weft('status'), /NETWORK_KEPT_ELSEWHERE/);
     await hasNetwork(h2, 'web');
     await waitFor('a container on the network of the cluster', async () => {
       const argv = [
@@ -195,5 +196,31 @@ three(
     );
     await runIdle(h3, 'peer', '--network', 'web');
     t.true(await pings(h3, 'peer', '10.77.0.50'));
+  },
+);
+
+three(
+  'one create > weft network create and rm do the same, and rm refuses with who uses it',
+  async (t) => {
+    const settings = ['--subnet', '10.77.0.0/24', '--label', 'tier=front', '--internal'];
+    t.is(await h2.weft('network', 'create', ...settings, 'web'), 'web created, 10.77.0.0/24');
+    for (const host of lab.hosts) await hasNetwork(host, 'web');
+    const template = '{{json .Labels}} {{.Internal}} {{json .IPAM.Config}}';
+    t.is(await inspect(h1, 'web', template), await inspect(h2, 'web', template));
+    t.regex(await inspect(h1, 'web', template), /"tier":"front"} true .*10\.77\.0\.0\/24/);
+    await runIdle(h3, 'api', '--network', 'web');
+    const refused = await h1.exec(['weft', 'network', 'rm', 'web']);
+    t.is(refused.code, 1);
+    t.regex(refused.stderr, /network "web" is in use by api on h3; stop these containers/);
+    for (const host of lab.hosts) await hasNetwork(host, 'web');
+    const taken = await h1.exec(['weft', 'network', 'create', 'web']);
+    t.is(taken.code, 1);
+    t.regex(taken.stderr, /web already exists/);
+    await h3.docker('rm', '--force', 'api');
+    t.is(await h1.weft('network', 'rm', 'web'), 'web removed');
+    t.false((await networkNames(h1)).includes('web'), 'at once on this host');
+    for (const host of lab.hosts) await lacksNetwork(host, 'web');
+    t.regex((await h1.exec(['weft', 'network', 'rm', 'web'])).stderr, /has no network "web"/);
+    await nothingLeft(lab);
   },
 );

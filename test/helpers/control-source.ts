@@ -96,6 +96,8 @@ export function sourceOf(over: Partial<Source> = {}): Source {
     endpoints: () => endpoints,
     hosts: () => hosts,
     events: () => [],
+    createNetwork: async ({ name }) => ({ ...networks[0]!, name }),
+    removeNetwork: async () => undefined,
     removeHost: async () => undefined,
     eventLoop: () => ({ forMs: 0, delayMs: { p50: 0, p99: 0, max: 0 } }),
     ...over,

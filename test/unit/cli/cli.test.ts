@@ -136,8 +136,8 @@ test('weft network ls > without networks says how to make one', async (t) => {
     t,
     ['network', 'ls'],
     `
-No networks. Make one on each host with
-  docker network create -d weft --ipam-driver weft NAME
+No networks. Make one, on any host, with
+  weft network create NAME
 `,
     { networks: () => [] },
   );

@@ -1,6 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { ClusterView, Networks, type Members } from '../../../src/cluster/index.js';
 import { defaultConfig } from '../../../src/daemon/config.js';
+import type { OperatorNetworks } from '../../../src/daemon/operator-networks.js';
 import type { DockerSync } from '../../../src/daemon/docker-sync.js';
 import { EventLog } from '../../../src/daemon/event-log.js';
 import { EventLoopWatch } from '../../../src/daemon/event-loop.js';
@@ -63,6 +64,7 @@ async function cluster(t: ExecutionContext, { address = '' } = {}) {
     bindings,
     view,
     members: { all: () => [], missedMs: () => undefined } as unknown as Members,
+    operatorNetworks: {} as OperatorNetworks,
     sync: { isReachable: true, containerName: () => undefined } as unknown as DockerSync,
     health,
     events: new EventLog(log),
