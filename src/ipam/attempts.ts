@@ -31,6 +31,17 @@ export interface Context {
   readonly report: (error: IpamError) => void;
 }
 
+/** How long a call waits for a store that has not answered others for as long as an election takes. */
+const VAIN_MS = 500;
+
+/**
+ * How long a call waits for the store: through an election of its leader, and hardly once it is known to be away. Docker starts its
+ * containers one after another, and answers nobody before it has asked for all of them.
+ */
+export function patienceOf({ patienceMs, outage }: Pick<Context, 'patienceMs' | 'outage'>): number {
+  return outage.lastsMs > patienceMs / 2 ? Math.min(VAIN_MS, patienceMs) : patienceMs;
+}
+
 /** More conflicts than this in a row is no bad luck. */
 const MAX_CONFLICTS = 64;
 
@@ -50,11 +61,12 @@ export interface Attempts {
  * Throws STORE_UNAVAILABLE, CONTENDED, and whatever else `body` throws.
  */
 export async function attempt<T>(
-  { patienceMs, random }: Context,
+  context: Context,
   { what, key, signal }: Attempts,
   body: (signal: AbortSignal) => Promise<T | undefined>,
 ): Promise<T> {
-  using bound = new Bound(signal, patienceMs);
+  const { random } = context;
+  using bound = new Bound(signal, patienceOf(context));
   const bounded = bound.signal;
   const conflict = new Backoff({ minMs: 2, maxMs: 100, random });
   const outage = new Backoff({ minMs: 50, maxMs: 1000, random });

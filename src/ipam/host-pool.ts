@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Address } from '../net/index.js';
 import { KeyedMutex, hasCode } from '../util/index.js';
-import { type Context, attempt, isOutage, unavailable } from './attempts.js';
+import { type Context, attempt, isOutage, patienceOf, unavailable } from './attempts.js';
 import { unknownPool } from './block-table.js';
 import { Allocator } from './allocator.js';
 import { take } from './blocks.js';
@@ -83,7 +83,7 @@ export class HostPool implements AsyncDisposable {
     this.#noteCreated();
     const atOnce = this.#reservedAddress() ?? this.#reusableAddress();
     if (atOnce !== undefined) return this.#giveAtOnce(atOnce);
-    using bound = new Bound(signal, this.#context.patienceMs);
+    using bound = new Bound(signal, patienceOf(this.#context));
     const silent = new Set<string>();
     for (;;) {
       try {

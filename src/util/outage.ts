@@ -11,9 +11,16 @@ export class Outage {
   /** Whose turn it is to ask; undefined while nobody is refused. */
   #asker: object | undefined;
   readonly #waiting = new Set<() => void>();
+  #since = 0;
+
+  /** For how long nobody was answered; 0 when all is well. */
+  get lastsMs(): number {
+    return this.#asker === undefined ? 0 : performance.now() - this.#since;
+  }
 
   /** After a failure of `who`: returns when it may try again, after `ms` at least, or when the signal aborts. */
   async turn(who: object, ms: number, signal: AbortSignal): Promise<void> {
+    if (this.#asker === undefined) this.#since = performance.now();
     this.#asker ??= who;
     await delay(ms, undefined, { signal }).catch(() => undefined);
     const endsAt = performance.now() + PATIENCE_MS;

@@ -188,3 +188,22 @@ test('outage > a host that was taken for dead comes back with its containers', a
   const got = [await a.address(onA), await b.address(onB), await a.address(onA)];
   t.is(new Set(got).size, 3);
 });
+
+test('outage > once the store is known to be away a call hardly waits, until it answered somebody', async (t) => {
+  await using shared = EmbeddedStore.memory();
+  await using host = await IpamHost.open(shared, 'a', { patienceMs: 1500 });
+  const id = await host.network({ subnet: '10.192.0.0/28' });
+  await host.ipam.idle();
+  host.store.weather = 'down';
+  const failsAfter = async (): Promise<number> => {
+    const began = performance.now();
+    await t.throwsAsync(host.address(id), { code: 'STORE_UNAVAILABLE' });
+    return performance.now() - began;
+  };
+  const first = await failsAfter();
+  const later = await failsAfter();
+  t.true(later < first * 0.7, `${Math.round(first)} ms, then ${Math.round(later)} ms`);
+  host.store.weather = 'fine';
+  await host.ipam.idle();
+  await t.notThrowsAsync(host.address(id));
+});
