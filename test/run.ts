@@ -106,6 +106,7 @@ async function runStep(step: Step, who: string, titles?: readonly string[]): Pro
       failedTitles.push(withoutFile(title));
       console.log(`  FAILED  ${who}${title}\n${details}`);
     },
+    logged: (text) => step.slow && console.log(`          ${text}`),
     other: (line) => console.log(`          ${who}${line}`),
   });
   let code = 1;

@@ -4,8 +4,11 @@ import { messageOf } from '../util/index.js';
 import type { EventLog } from './event-log.js';
 import type { Log } from './log.js';
 
-/** Without a sign that something changed, a look comes this often. */
+/** A look asks Docker about each stopped container, so they are frequent only while Docker may still be giving up on some. */
 const EVERY_MS = 15_000;
+const SELDOM_MS = 300_000;
+/** After a sign: an engine may wait fifteen seconds for weft, container after container. */
+const FREQUENT_MS = 1_200_000;
 /** Signs come in bursts. */
 const SETTLE_MS = 200;
 /** How many starts are under way at once: a host has few cores, and Docker many locks. */
@@ -56,12 +59,14 @@ export class Starter implements AsyncDisposable {
   readonly #uptime: () => number;
   readonly #aborter = new AbortController();
   readonly #tries = new Map<string, Tries>();
+  #signAt: number;
   #wake = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
   constructor(deps: StarterDeps) {
     this.#deps = deps;
     this.#uptime = deps.uptime ?? (() => performance.now());
+    this.#signAt = this.#uptime();
   }
 
   start(): void {
@@ -71,6 +76,7 @@ export class Starter implements AsyncDisposable {
   /** Something that was missing is there again: Docker, or the store. */
   look(): void {
     this.#tries.clear();
+    this.#signAt = this.#uptime();
     this.#wake.abort();
   }
 
@@ -108,8 +114,9 @@ export class Starter implements AsyncDisposable {
       } catch (err) {
         if (!signal.aborted) this.#deps.log.debug({ err }, 'stopped containers not looked at');
       }
+      const isFrequent = this.#uptime() - this.#signAt < FREQUENT_MS;
       const due = Math.min(
-        EVERY_MS,
+        isFrequent ? EVERY_MS : SELDOM_MS,
         ...[...this.#tries.values()].map(({ next }) => this.#in(next)),
       );
       const woken = AbortSignal.any([signal, this.#wake.signal]);

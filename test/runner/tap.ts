@@ -11,10 +11,15 @@ export interface TapListener {
   readonly passed?: (title: string) => void;
   /** `details` is the YAML block under the line, without its frame. */
   readonly failed?: (title: string, details: string) => void;
+  /** What a test logged; it comes after the test's result. */
+  readonly logged?: (text: string) => void;
   readonly other?: (line: string) => void;
 }
 
 const resultLine = /^(ok|not ok) \d+(?: - (.*?))?(?: # (SKIP|TODO)\b.*)?$/;
+
+/** As AVA writes `t.log`; its own counts stand nearer. */
+const logLine = /^# {3}(.+)$/;
 
 export class TapReader {
   readonly #listener: TapListener;
@@ -50,6 +55,11 @@ export class TapReader {
     }
     if (line === '  ---') {
       this.#inDetails = true;
+      return;
+    }
+    const [, logged] = logLine.exec(line) ?? [];
+    if (logged !== undefined) {
+      this.#listener.logged?.(logged);
       return;
     }
     const [, verdict, title = '(no title)', directive] = resultLine.exec(line) ?? [];

@@ -30,6 +30,7 @@ function read(pieces: readonly string[]): { reader: TapReader; heard: string[] }
   const reader = new TapReader({
     passed: (title) => heard.push(`passed ${title}`),
     failed: (title, details) => heard.push(`failed ${title}: ${details.trim().split('\n').length}`),
+    logged: (text) => heard.push(`logged ${text}`),
     other: (line) => heard.push(`other ${line}`),
   });
   for (const piece of pieces) reader.write(piece);
@@ -59,4 +60,10 @@ test('tap > reads the same however the output is cut', (t) => {
 
 test('tap > a last line without an end counts', (t) => {
   t.deepEqual(read(['not ok 1 - cut off']).reader.counts, { passed: 0, failed: 1, skipped: 0 });
+});
+
+test('tap > what a test logged is told, and is no result', (t) => {
+  const { reader, heard } = read(['ok 1 - a\n#   took 5 ms\n#   ok 2 - no\n# pass 1\n']);
+  t.deepEqual(heard, ['passed a', 'logged took 5 ms', 'logged ok 2 - no']);
+  t.is(reader.counts.passed, 1);
 });
