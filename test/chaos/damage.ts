@@ -58,9 +58,12 @@ export async function deleteFromKernel(
   if (namespace === undefined) return false;
   const path = join(netnsDirectory, namespace);
   const inside = ['nsenter', `--net=${path}`];
+  const ports = await portsIn(host, inside);
+  const port = ports[nth % Math.max(1, ports.length)];
   const commands: Readonly<Record<KernelPart, readonly (readonly string[])[]>> = {
     bridge: [[...inside, 'ip', 'link', 'delete', 'br0']],
     tunnel: [[...inside, 'ip', 'link', 'delete', 'vxlan0']],
+    port: port === undefined ? [] : [[...inside, 'ip', 'link', 'delete', port]],
     rows: [[...inside, 'bridge', 'fdb', 'flush', 'dev', 'vxlan0']],
     neighbors: [[...inside, 'ip', 'neighbor', 'flush', 'dev', 'br0', 'nud', 'permanent']],
     'namespace file': [
@@ -73,6 +76,12 @@ export async function deleteFromKernel(
   // What is gone already, by another fault, can't be deleted again.
   for (const argv of commands[part]) await host.exec(argv);
   return true;
+}
+
+/** The host's ends of its containers' links in a network. */
+async function portsIn(host: Host, inside: readonly string[]): Promise<string[]> {
+  const { stdout } = await host.exec([...inside, 'ip', '-o', 'link', 'show', 'type', 'veth']);
+  return [...stdout.matchAll(/^\d+: ([^@:]+)/gm)].map(([, name]) => name!);
 }
 
 /** As when the power goes: no process ends politely, and nothing that lives in memory outlasts it. */

@@ -24,6 +24,7 @@ export type Action =
 export const kernelParts = [
   'bridge',
   'tunnel',
+  'port',
   'rows',
   'neighbors',
   'namespace file',
