@@ -100,6 +100,11 @@ export function isOutage(error: unknown): boolean {
   return hasCode(error, 'UNAVAILABLE');
 }
 
+/** True for an outage, and for who gave up waiting for its end. */
+export function isAway(error: unknown): boolean {
+  return isOutage(error) || hasCode(error, 'STORE_UNAVAILABLE');
+}
+
 export function unavailable(what: string, cause: unknown): IpamError {
   return new IpamError(
     { code: 'STORE_UNAVAILABLE' },

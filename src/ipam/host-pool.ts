@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Address } from '../net/index.js';
 import { KeyedMutex, hasCode } from '../util/index.js';
-import { type Context, attempt, isOutage, patienceOf, unavailable } from './attempts.js';
+import { type Context, attempt, isAway, patienceOf, unavailable } from './attempts.js';
 import { unknownPool } from './block-table.js';
 import { Allocator } from './allocator.js';
 import { take } from './blocks.js';
@@ -320,7 +320,7 @@ export class HostPool implements AsyncDisposable {
 
   #onError(error: unknown): void {
     this.#trouble = error;
-    if (isOutage(error) || hasCode(error, 'STORE_UNAVAILABLE')) return;
+    if (isAway(error)) return;
     this.#line.fail(error);
     // Again and again until somebody mends it, but said once.
     if (!(error instanceof IpamError) || error.message === this.#reported) return;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Backoff, type Outage } from '../util/index.js';
-import { isOutage } from './attempts.js';
+import { isAway } from './attempts.js';
 
 export interface WorkerOptions {
   /** One piece of work; true when there is more. */
@@ -73,7 +73,7 @@ export class Worker implements AsyncDisposable {
         this.#failing = true;
         this.#options.onError(error);
         this.#tellWatchers();
-        await this.#pause(isOutage(error));
+        await this.#pause(isAway(error));
       }
     }
     this.#options.outage.leave(this);
@@ -87,14 +87,14 @@ export class Worker implements AsyncDisposable {
     for (const tell of watchers) tell();
   }
 
-  /** `isAway`: the store is, and one worker asks for it for all. */
-  async #pause(isAway: boolean): Promise<void> {
+  /** `storeIsAway`: one worker asks for it for all. */
+  async #pause(storeIsAway: boolean): Promise<void> {
     if (this.#aborter.signal.aborted) return;
     const woken = new AbortController();
     this.#wake = () => woken.abort();
     const ms = this.#backoff.nextMs();
     const { outage } = this.#options;
-    if (isAway) {
+    if (storeIsAway) {
       await outage.turn(this, ms, woken.signal);
     } else {
       // A refusal is an answer too.
