@@ -112,8 +112,10 @@ export class Stage {
   async #fault(step: Step & { kind: 'fault' }): Promise<void> {
     this.faults += 1;
     this.#say(`FAULT ${describe(step)}`);
-    if ('server' in step) await this.#storeFault(step, this.#lab.consul[step.server]!);
-    else await this.#alone(step, async () => this.#hostFault(step, this.#lab.host(step.host)));
+    if ('server' in step) {
+      const work = async () => this.#storeFault(step, this.#lab.consul[step.server]!);
+      await this.#services.run(`store ${step.server}`, work);
+    } else await this.#alone(step, async () => this.#hostFault(step, this.#lab.host(step.host)));
     this.#say(`over: ${describe(step)}`);
   }
 
