@@ -3,5 +3,5 @@ export default {
   files: ['dist/test/unit/**/*.test.js'],
   // Some tests wait for a timer or a process: others use the processor meanwhile.
   concurrency: 4,
-  timeout: '30s',
+  timeout: '120s',
 };

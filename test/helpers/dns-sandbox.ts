@@ -64,7 +64,7 @@ export function udpFrom(netnsFd: number): dgram.Socket {
   return socket;
 }
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 60_000;
 
 async function askUdp(netnsFd: number, query: Uint8Array): Promise<Buffer> {
   const socket = udpFrom(netnsFd);

@@ -62,9 +62,9 @@ export function messageTypes(datagrams: readonly Uint8Array[]): number[] {
   return types;
 }
 
-/** Waits until `ready` says so, at most ten seconds. */
+/** Waits until `ready` says so, at most a minute. */
 export async function until(what: string, ready: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 60_000;
   while (!ready()) {
     if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`);
     await setImmediate();

@@ -14,7 +14,7 @@ export type Check = (
   run: (t: ExecutionContext, pair: StorePair) => Promise<void>,
 ) => void;
 
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 60_000;
 
 export const LEASE = { name: 'contract', ttlMs: 10_000 };
 

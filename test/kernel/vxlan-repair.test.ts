@@ -104,7 +104,7 @@ for (const { name, by } of damages) {
     for (const command of by) run(host!.network(), ...command.split(' '));
     t.not(stateOf(host!), right, 'the damage shows');
     const start = performance.now();
-    await until('all is as before', () => stateOf(host!) === right, 10_000).catch(() => undefined);
+    await until('all is as before', () => stateOf(host!) === right).catch(() => undefined);
     t.is(stateOf(host!), right);
     t.log(`after ${Math.round(performance.now() - start)} ms`);
     await until('healthy', () => host!.datapath.inspect().networks[0]?.status.state === 'ok');
@@ -119,7 +119,7 @@ test('datapath > gives a namespace its file again, so that it outlives the daemo
   const right = stateOf(host!);
   await deleteNetns(host!.network());
   const isBack = () => existsSync(host!.network()) && stateOf(host!) === right;
-  await until('the file is back', isBack, 10_000);
+  await until('the file is back', isBack);
   await host!.datapath.close();
   t.is(stateOf(host!), right);
 });

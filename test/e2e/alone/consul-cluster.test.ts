@@ -75,13 +75,13 @@ test('consul cluster > loses nothing when its leader is killed', async (t) => {
   t.deepEqual(lost, []);
   t.true(counter.unknown > 0);
   for (const follower of followers.slice(1)) {
-    await until(() => follower.latest.length === count + 1, 'a survivor that catches up', 20_000);
+    await until(() => follower.latest.length === count + 1, 'a survivor that catches up');
   }
   t.false(followers[0]!.states.at(-1));
 
   // The one that was killed comes back and catches up.
   await leader.run();
-  await until(() => followers[0]!.latest.length === count + 1, 'the killed one', 40_000);
+  await until(() => followers[0]!.latest.length === count + 1, 'the killed one');
   for (const thing of [...followers, ...stores]) await thing[Symbol.asyncDispose]();
 });
 
@@ -122,12 +122,12 @@ test('consul cluster > says that it has no leader, and goes on when it has one',
   for (const { error, ms } of failures) {
     t.is(error.code, 'UNAVAILABLE');
     t.regex(error.message, /no cluster leader|did not answer|failed|raft|leadership/i);
-    t.true(ms < 10_000, `${ms} ms`);
+    t.true(ms < 30_000, `${ms} ms`);
     t.log(error.message);
   }
   await two!.run();
   await one!.ready();
   await put(store, { k: '3' });
-  await until(() => follower.latest.includes('k=3'), 'the change', 20_000);
+  await until(() => follower.latest.includes('k=3'), 'the change');
   t.pass();
 });

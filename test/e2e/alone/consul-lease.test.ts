@@ -59,7 +59,7 @@ test('consul lease > lives out its time when the store is closed', async (t) => 
   await world.store[Symbol.asyncDispose]();
   await lease[Symbol.asyncDispose]();
   t.truthy(await world.direct.get('hosts/a'));
-  await until(async () => !(await world.direct.get('hosts/a')), 'end of the lease', 25_000);
+  await until(async () => !(await world.direct.get('hosts/a')), 'end of the lease');
   t.pass();
 });
 
@@ -69,6 +69,6 @@ test('consul lease > is ended by the store that has it, though Consul is away', 
   world.proxy.fate = () => 'hold';
   const begin = performance.now();
   await lease[Symbol.asyncDispose]();
-  t.true(performance.now() - begin < 5_000);
+  t.true(performance.now() - begin < 10_000);
   t.false(lease.lost.aborted);
 });

@@ -5,9 +5,9 @@ import { Loop, type LoopOptions, type Status } from '../../../src/reconcile/inde
 const NEVER_MS = 3_600_000;
 
 async function until(what: string, isTrue: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 60_000;
   while (!isTrue()) {
-    if (Date.now() > deadline) throw new Error(`not within 5 s: ${what}`);
+    if (Date.now() > deadline) throw new Error(`not within a minute: ${what}`);
     await turn();
   }
 }
