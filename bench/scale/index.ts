@@ -179,7 +179,7 @@ async function usageOf(host: Host) {
   const links = await readFile(`/proc/${pid}/net/dev`, 'utf8');
   return {
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S,
-    residentMb: Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1000,
+    residentMb: (Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) * 1024) / 1e6,
     // Nothing but Consul talks to this host.
     octetsIn: Number(/^\s*eth0:\s*(\d+)/m.exec(links)?.[1]),
   };
