@@ -281,7 +281,15 @@ export class ClusterNetworks implements AsyncDisposable {
     const text = messageOf(error);
     if (this.#troubles.get(networkId) === text) return;
     this.#troubles.set(networkId, text);
-    events.add({ code: 'NETWORK_NOT_HERE', level: 'warn', text, network: networkId });
+    const network = this.#nameOf(networkId);
+    events.add({ code: 'NETWORK_NOT_HERE', level: 'warn', text, network });
+  }
+
+  /** A network's name for people, from its id in the cluster. */
+  #nameOf(networkId: string): string {
+    const { view, bindings } = this.#deps;
+    const known = view.allNetworks().find(({ id }) => id === networkId);
+    return known?.name ?? bindings.byNetworkId(networkId)?.network.name ?? networkId;
   }
 
   #forgetTroubles(steps: readonly Step[]): void {

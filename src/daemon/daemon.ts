@@ -75,10 +75,16 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     }),
   );
   const datapath = closer.use(await openHostDatapath(config, underlay, log, health));
-  const engine = new DockerEngine({
-    socketPath: config.dockerSocket,
-    timeoutMs: DOCKER_TIMEOUT_MS,
-  });
+  const dockerOptions = { socketPath: config.dockerSocket, timeoutMs: DOCKER_TIMEOUT_MS };
+  const engine = new DockerEngine(dockerOptions);
+  const starter = closer.use(
+    new Starter({
+      containers: new DockerContainers(dockerOptions),
+      networks: () => namesOfOurs(sync),
+      events,
+      log,
+    }),
+  );
 
   const bindings = await Bindings.load(local, (key) =>
     log.error({ key }, 'local record unreadable; left out'),
@@ -92,6 +98,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       log,
       health,
       events,
+      onStoreBack: () => starter.look(),
     }),
   );
   const containerOf = (id: string): string | undefined => sync.containerName(id);
@@ -138,8 +145,9 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
         if (standing.refusal) return; // said in the status already
         log.warn({ network, err }, 'membership not written; will be retried');
       },
-      onLost: (network) => {
-        const text = 'the store has lost what this host wrote of a network; it is written again';
+      onLost: (networkId) => {
+        const network = bindings.byNetworkId(networkId)?.network.name ?? networkId;
+        const text = `the store has lost what this host wrote of network "${network}"; it is written again`;
         events.add({ code: 'NETWORK_LOST_IN_STORE', level: 'warn', network, text });
         ipam.doubt();
         sync.look();
@@ -228,15 +236,6 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       log,
     }),
   );
-  const { socketPath } = engine;
-  const starter = closer.use(
-    new Starter({
-      containers: new DockerContainers({ socketPath, timeoutMs: DOCKER_TIMEOUT_MS }),
-      networks: () => namesOfOurs(sync),
-      events,
-      log,
-    }),
-  );
   sync.start();
   underlay.start();
 
@@ -306,12 +305,13 @@ interface ViewNeeds {
   readonly log: Log;
   readonly health: Health;
   readonly events: EventLog;
+  readonly onStoreBack: () => void;
 }
 
 function openView(
   shared: Store,
   hostId: string,
-  { remotes, naming, standing, log, health, events }: ViewNeeds,
+  { remotes, naming, standing, log, health, events, onStoreBack }: ViewNeeds,
 ): ClusterView {
   return new ClusterView(shared, hostId, {
     onHosts: (hosts) => {
@@ -324,7 +324,10 @@ function openView(
     },
     onReachable: (reachable) => {
       if (!health.setStore(reachable)) return;
-      if (reachable) standing.onReachable();
+      if (reachable) {
+        standing.onReachable();
+        onStoreBack();
+      }
       events.add(
         reachable
           ? { code: 'STORE_REACHABLE', text: 'shared store answers' }
