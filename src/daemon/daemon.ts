@@ -245,6 +245,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     view,
     networks,
     clusterNetworks,
+    expected,
     health,
   });
   const source = new DaemonSource({

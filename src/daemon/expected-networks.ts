@@ -26,7 +26,8 @@ export class ExpectedNetworks {
   /** Names of networks that are being made here, by the prefixes that Docker will ask for. */
   readonly #making = new Map<Prefix, string>();
   readonly #guessedAt = new Map<string, number>();
-  #mayGuess = true;
+  /** How many make networks of which they know that nothing is to be guessed. */
+  #certain = 0;
 
   constructor(deps: ExpectedNetworksDeps) {
     this.#deps = deps;
@@ -67,19 +68,19 @@ export class ExpectedNetworks {
   }
 
   /** Runs `work`, in which Docker asks for pools of a new network. */
-  async withoutGuess(work: () => Promise<unknown>): Promise<void> {
-    this.#mayGuess = false;
+  async withoutGuess<T>(work: () => Promise<T>): Promise<T> {
+    this.#certain += 1;
     try {
-      await work();
+      return await work();
     } finally {
-      this.#mayGuess = true;
+      this.#certain -= 1;
     }
   }
 
   #guess(what: string): boolean {
     const now = (this.#deps.clock ?? (() => performance.now()))();
     const before = this.#guessedAt.get(what);
-    if (!this.#mayGuess || (before !== undefined && now - before < NO_SECOND_GUESS_MS))
+    if (this.#certain > 0 || (before !== undefined && now - before < NO_SECOND_GUESS_MS))
       return false;
     this.#guessedAt.set(what, now);
     return true;

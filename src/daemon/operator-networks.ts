@@ -5,6 +5,7 @@ import type { DockerEngine } from '../docker/index.js';
 import type { Bindings } from '../driver/index.js';
 import type { ClusterNetworks } from './cluster-networks.js';
 import { DaemonError } from './errors.js';
+import type { ExpectedNetworks } from './expected-networks.js';
 import type { Health } from './health.js';
 import { settingsOf } from './new-network.js';
 
@@ -18,6 +19,7 @@ export interface OperatorNetworksDeps {
   readonly view: Pick<ClusterView, 'networks'>;
   readonly networks: Pick<Networks, 'remove' | 'findByName'>;
   readonly clusterNetworks: Pick<ClusterNetworks, 'made' | 'removed' | 'kick' | 'usersText'>;
+  readonly expected: Pick<ExpectedNetworks, 'withoutGuess'>;
   readonly health: Health;
 }
 
@@ -34,9 +36,11 @@ export class OperatorNetworks {
    * Throws INVALID_NETWORK, and DOCKER_REFUSED with Docker's words.
    */
   async create(wanted: NewNetwork, signal: AbortSignal): Promise<string> {
-    const { engine, bindings, clusterNetworks } = this.#deps;
+    const { engine, bindings, clusterNetworks, expected } = this.#deps;
     const settings = settingsOf(wanted);
-    const dockerId = await engine.createNetwork(settings, signal);
+    const make = async (): Promise<string> => engine.createNetwork(settings, signal);
+    const isBack = [...bindings.shunned().values()].includes(settings.name);
+    const dockerId = isBack ? await make() : await expected.withoutGuess(make);
     clusterNetworks.made(dockerId);
     const announced = (): string | undefined =>
       bindings.networks().find(({ network }) => network.docker?.name === settings.name)?.network.id;

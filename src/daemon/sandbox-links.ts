@@ -20,6 +20,8 @@ export interface SandboxLinksDeps {
  */
 export class SandboxLinks {
   readonly #deps: SandboxLinksDeps;
+  /** Endpoints whose link could not be brought in, which is said once. */
+  readonly #outside = new Set<string>();
   #running = Promise.resolve();
 
   constructor(deps: SandboxLinksDeps) {
@@ -47,6 +49,7 @@ export class SandboxLinks {
         return [{ path, binding }];
       }),
     );
+    for (const id of this.#outside) if (!lost.has(id)) this.#outside.delete(id);
     if (placed.length === 0) return;
     // In the order in which Docker joined them, so that each gets the name that Docker remembers.
     const inOrder = placed.toSorted((a, b) => a.binding.since - b.binding.since);
@@ -56,9 +59,11 @@ export class SandboxLinks {
     for (const { endpointId, error } of await datapath.enterSandboxes(sandboxes)) {
       const { network, name } = lost.get(endpointId)!;
       if (error === undefined) {
+        this.#outside.delete(endpointId);
         const text = `container ${name} had lost its link to network ${network}; it has a new one`;
         events.add({ code: 'LINK_RESTORED', network, text });
-      } else {
+      } else if (!this.#outside.has(endpointId)) {
+        this.#outside.add(endpointId);
         const text = `container ${name} has lost its link to network ${network}; disconnect and connect it, or restart it`;
         events.add({ code: 'LINK_LOST', level: 'warn', network, text }, error);
       }
@@ -73,8 +78,14 @@ export class SandboxLinks {
     if (lost.size === 0) return relinked;
     for (const { id, networkId } of placements.flatMap(({ endpoints }) => endpoints)) {
       if (!lost.has(id)) continue;
-      await driver().relink(networkId, id);
-      relinked.add(id);
+      // What can't be made is in the status until it can.
+      const isMade = await driver()
+        .relink(networkId, id)
+        .then(
+          () => true,
+          () => false,
+        );
+      if (isMade) relinked.add(id);
     }
     return relinked;
   }
