@@ -86,8 +86,12 @@ export class Crowd {
     // Half of a /16 is enough for all sizes that are measured.
     const octets = Uint8Array.of(base[0]!, base[1]!, 128 + (n >> 8), n & 255);
     const address = addressFromBytes(octets);
+    const id = createHash('sha256').update(`${this.#network.id} ${n}`).digest('hex');
+    const name = `service-${n % 100}-${n}`;
     host.endpoints.push({
-      id: createHash('sha256').update(`${this.#network.id} ${n}`).digest('hex'),
+      id,
+      name,
+      dns: { container: id.slice(0, 12), names: [name, `service-${n % 100}`] },
       mac: macFromAddress(address),
       addresses: [{ address, prefixLength: 16 }],
     });

@@ -138,10 +138,17 @@ function textOf({ id, network, endpoints }: Simulated): string {
     v: 1,
     network: network.id,
     host: id,
-    endpoints: endpoints.map((number) => ({
-      id: createHash('sha256').update(`${network.id} ${number}`).digest('hex'),
-      mac: macOf(network, number),
-      addresses: [formatAddressWithLength({ address: addressOf(network, number), prefixLength })],
-    })),
+    endpoints: endpoints.map((number) => {
+      const endpoint = createHash('sha256').update(`${network.id} ${number}`).digest('hex');
+      // A container of a service, one of many that share its name.
+      const name = `service-${number % 100}-${number}`;
+      return {
+        id: endpoint,
+        mac: macOf(network, number),
+        addresses: [formatAddressWithLength({ address: addressOf(network, number), prefixLength })],
+        name,
+        dns: { container: endpoint.slice(0, 12), names: [name, `service-${number % 100}`] },
+      };
+    }),
   });
 }

@@ -17,14 +17,15 @@ export class Table<T> {
     this.#messagesOf = messagesOf;
   }
 
-  /** Takes in a dump. What is as desired is kept as the desired object: one in memory, not two. */
+  /** Takes in a dump. What is as desired is kept as the desired object, under its key: one of each in memory, not two. */
   observe(rows: Iterable<T>): void {
     this.#observed = new Map();
     for (const row of rows) {
       const key = this.#kind.key(row);
       const desired = this.#desired.get(key);
       const isSame = desired !== undefined && this.#kind.same(desired, row);
-      this.#observed.set(key, isSame ? desired : row);
+      if (isSame) this.#observed.set(this.#kind.key(desired), desired);
+      else this.#observed.set(key, row);
     }
   }
 

@@ -14,8 +14,8 @@ export class NetworkNames {
   /** In lower case; undefined for a network without a name. */
   name: string | undefined;
   readonly #shares = new Map<string, Map<string, Candidate>>();
-  readonly #byName = new Map<string, Candidate[]>();
-  readonly #byAddress = new Map<Address, Candidate[]>();
+  readonly #byName = new Index<string>();
+  readonly #byAddress = new Index<Address>();
 
   get isEmpty(): boolean {
     return this.#shares.size === 0;
@@ -48,22 +48,21 @@ export class NetworkNames {
   }
 
   named(name: string): readonly Candidate[] {
-    return this.#byName.get(name) ?? [];
+    return this.#byName.get(name);
   }
 
   at(address: Address): readonly Candidate[] {
-    return this.#byAddress.get(address) ?? [];
+    return this.#byAddress.get(address);
   }
 
   #add(candidate: Candidate): void {
-    for (const name of namesOf(candidate)) insert(this.#byName, name, candidate);
-    for (const address of new Set(candidate.endpoint.addresses))
-      insert(this.#byAddress, address, candidate);
+    for (const name of namesOf(candidate)) this.#byName.add(name, candidate);
+    for (const address of addressesOf(candidate)) this.#byAddress.add(address, candidate);
   }
 
   #drop(candidate: Candidate): void {
-    for (const name of namesOf(candidate)) remove(this.#byName, name, candidate);
-    for (const address of candidate.endpoint.addresses) remove(this.#byAddress, address, candidate);
+    for (const name of namesOf(candidate)) this.#byName.delete(name, candidate);
+    for (const address of addressesOf(candidate)) this.#byAddress.delete(address, candidate);
   }
 }
 
@@ -72,14 +71,35 @@ function namesOf({ endpoint }: Candidate): Set<string> {
   return new Set(endpoint.names.filter(isName).map((name) => name.toLowerCase()));
 }
 
-function insert<K>(index: Map<K, Candidate[]>, key: K, candidate: Candidate): void {
-  const there = index.get(key);
-  if (there === undefined) index.set(key, [candidate]);
-  else there.push(candidate);
+function addressesOf({ endpoint }: Candidate): Set<Address> {
+  return new Set(endpoint.addresses);
 }
 
-function remove<K>(index: Map<K, Candidate[]>, key: K, candidate: Candidate): void {
-  const rest = (index.get(key) ?? []).filter((other) => other !== candidate);
-  if (rest.length === 0) index.delete(key);
-  else index.set(key, rest);
+/** Candidates by key. Nearly every key has one: it is kept as itself, for a list around it takes more memory than it does. */
+class Index<K> {
+  readonly #found = new Map<K, Candidate | Candidate[]>();
+
+  get(key: K): readonly Candidate[] {
+    const found = this.#found.get(key);
+    if (found === undefined) return [];
+    return isOne(found) ? [found] : found;
+  }
+
+  add(key: K, candidate: Candidate): void {
+    const there = this.#found.get(key);
+    if (there === undefined) this.#found.set(key, candidate);
+    else if (isOne(there)) this.#found.set(key, [there, candidate]);
+    else there.push(candidate);
+  }
+
+  delete(key: K, candidate: Candidate): void {
+    const rest = this.get(key).filter((other) => other !== candidate);
+    const [first, second] = rest;
+    if (first === undefined) this.#found.delete(key);
+    else this.#found.set(key, second === undefined ? first : rest);
+  }
+}
+
+function isOne(found: Candidate | Candidate[]): found is Candidate {
+  return !Array.isArray(found);
 }
