@@ -22,29 +22,29 @@ export function networkCommand(io: Io): Command {
 }
 
 interface CreateOptions extends AskingOptions {
-  readonly subnet: readonly string[];
-  readonly ipRange: readonly string[];
-  readonly gateway: readonly string[];
-  readonly auxAddress: Record<string, string>;
-  readonly label: Record<string, string>;
-  readonly opt: Record<string, string>;
+  readonly subnet?: string[];
+  readonly ipRange?: string[];
+  readonly gateway?: string[];
+  readonly auxAddress?: Record<string, string>;
+  readonly label?: Record<string, string>;
+  readonly opt?: Record<string, string>;
   readonly internal?: boolean;
   readonly ipv6?: boolean;
 }
 
 function createCommand(io: Io): Command {
   const description = 'make a network; every host gets it, as with docker network create';
-  const again = (value: string, before: readonly string[]): string[] => [...before, value];
+  const again = (value: string, before: readonly string[] = []): string[] => [...before, value];
   return askingCommand('create', description, 'weft network create --subnet 10.87.0.0/24 web')
     .argument('<name>', 'letters, digits, "_", "." and "-"')
-    .option('--subnet <prefix>', 'its addresses; again for another (weft chooses)', again, [])
-    .option('--ip-range <prefix>', 'what weft chooses addresses from, in a subnet', again, [])
-    .option('--gateway <address>', 'an address to set aside, in a subnet', again, [])
-    .option('--aux-address <name=address>', 'an address that something else has', pair(), {})
+    .option('--subnet <prefix>', 'its addresses; again for another (weft chooses)', again)
+    .option('--ip-range <prefix>', 'what weft chooses addresses from, in a subnet', again)
+    .option('--gateway <address>', 'an address to set aside, in a subnet', again)
+    .option('--aux-address <name=address>', 'an address that something else has', pair())
     .option('--ipv6', 'with IPv6 addresses')
     .option('--internal', 'no way out but through other networks')
-    .option('--label <key=value>', "one of Docker's labels", pair({ bare: true }), {})
-    .option('-o, --opt <key=value>', 'a driver option, as for docker network create', pair(), {})
+    .option('--label <key=value>', "one of Docker's labels", pair({ bare: true }))
+    .option('-o, --opt <key=value>', 'a driver option, as for docker network create', pair())
     .action(async (name: string, options: CreateOptions) => {
       const client = new ControlClient({ socketPath: options.controlSocket });
       const made = await client.createNetwork(wantedOf(name, options));
@@ -54,17 +54,18 @@ function createCommand(io: Io): Command {
 }
 
 function wantedOf(name: string, options: CreateOptions): NewNetwork {
-  const { subnet, ipRange, gateway, internal = false, ipv6 = false } = options;
+  const { subnet = [], ipRange = [], gateway = [], internal = false, ipv6 = false } = options;
+  const { auxAddress = {}, label = {}, opt = {} } = options;
   return {
     name,
     internal,
     ipv6,
-    subnets: [...subnet],
-    ranges: [...ipRange],
-    gateways: [...gateway],
-    auxAddresses: options.auxAddress,
-    labels: options.label,
-    options: options.opt,
+    subnets: subnet,
+    ranges: ipRange,
+    gateways: gateway,
+    auxAddresses: auxAddress,
+    labels: label,
+    options: opt,
   };
 }
 
