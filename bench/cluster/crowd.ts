@@ -9,7 +9,7 @@ import {
 import { format, keys } from '../../src/cluster/documents.js';
 import { addressFromBytes, addressToBytes, macFromAddress } from '../../src/net/index.js';
 import type { Store } from '../../src/store/index.js';
-import { VERSION } from '../../src/util/index.js';
+import { KeyedMutex, VERSION } from '../../src/util/index.js';
 
 /** Endpoints of one host. */
 const PER_HOST = 100;
@@ -30,6 +30,7 @@ export class Crowd {
   readonly #store: Store;
   readonly #network: NetworkDocument;
   readonly #hosts: Simulated[] = [];
+  readonly #mutex = new KeyedMutex();
   #made = 0;
 
   /** The network's second half is for the crowd: real hosts get their addresses from the first. */
@@ -57,9 +58,12 @@ export class Crowd {
     await inParallel(changes, async () => this.#publish(this.#addEndpoint()));
   }
 
-  async #publish({ networks, endpoints }: Simulated): Promise<void> {
-    const signal = AbortSignal.timeout(30_000);
-    await networks.publish(this.#network, [...endpoints], { signal });
+  async #publish({ id, networks, endpoints }: Simulated): Promise<void> {
+    // As a real host does: of two writes at once an older one might be the last.
+    await this.#mutex.run(id, async () => {
+      const signal = AbortSignal.timeout(30_000);
+      await networks.publish(this.#network, [...endpoints], { signal });
+    });
   }
 
   async #addHost(): Promise<void> {

@@ -17,11 +17,7 @@ export class Latest<T> {
 
   set(key: string, value: T): void {
     this.#waiting.set(key, value);
-    if (this.#running.has(key)) return;
-    this.#running.set(
-      key,
-      this.#run(key).finally(() => this.#running.delete(key)),
-    );
+    if (!this.#running.has(key)) this.#running.set(key, this.#run(key));
   }
 
   /** Resolves when nothing runs or waits. */
@@ -34,10 +30,13 @@ export class Latest<T> {
       const value = this.#waiting.get(key)!;
       this.#waiting.delete(key);
       try {
+        await Promise.resolve(); // whatever the job does, this is in the map before it ends
         await this.#job(key, value);
       } catch (error) {
         this.#onError(key, error);
       }
     }
+    // In the same turn as the last look at what waits: a value that comes now must find nobody running.
+    this.#running.delete(key);
   }
 }

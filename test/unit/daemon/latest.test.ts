@@ -21,3 +21,18 @@ test('latest > a slow job sees the first and the last value of a burst, in order
   await latest.idle();
   t.is(seen.at(-1), 'a5');
 });
+
+test('latest > a value that comes at any moment of the end of a job has its turn', async (t) => {
+  for (let ticks = 0; ticks < 12; ticks += 1) {
+    const seen: number[] = [];
+    const latest = new Latest<number>(
+      async (_, value) => void seen.push(value),
+      () => undefined,
+    );
+    latest.set('a', 1);
+    for (let i = 0; i < ticks; i += 1) await Promise.resolve();
+    latest.set('a', 2);
+    await latest.idle();
+    t.is(seen.at(-1), 2, `after ${ticks} turns`);
+  }
+});
