@@ -6,35 +6,7 @@ import { EmbeddedStore } from '../../../src/store/index.js';
 import { until } from '../../helpers/cluster.js';
 import { settings } from '../../helpers/docker-settings.js';
 import { driverHost } from '../../helpers/driver-host.js';
-
-const context = { requestId: '1', signal: new AbortController().signal };
-const DOCKER_A = 'a'.repeat(64);
-const DOCKER_B = 'b'.repeat(64);
-
-function network(
-  networkId: string,
-  prefix = '10.1.0.0/24',
-  rest: Partial<CreateNetworkRequest> = {},
-): CreateNetworkRequest {
-  return {
-    networkId,
-    options: {},
-    internal: false,
-    ipv4: true,
-    ipv6: false,
-    pools: [{ addressSpace: ADDRESS_SPACE, prefix: parsePrefix(prefix), auxAddresses: [] }],
-    ...rest,
-  };
-}
-
-function endpoint(networkId: string, n: number) {
-  return {
-    networkId,
-    endpointId: n.toString(16).padStart(64, '0'),
-    address: parseAddressWithLength(`10.1.0.${n}/24`),
-    options: {},
-  };
-}
+import { DOCKER_A, DOCKER_B, context, endpoint, network } from '../../helpers/driver-requests.js';
 
 async function keysOf(store: EmbeddedStore): Promise<string[]> {
   const entries = await store.list('');
