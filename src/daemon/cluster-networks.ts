@@ -61,11 +61,8 @@ export class ClusterNetworks implements AsyncDisposable {
 
   /** Docker has this network here, and says this of it. */
   async seen({ dockerId, network }: NetworkBinding, docker: DockerNetworkSettings): Promise<void> {
+    if (network.docker) return;
     const { events, driver } = this.#deps;
-    if (network.docker) {
-      if (network.docker.name !== docker.name) this.kick();
-      return;
-    }
     const announced = await driver().announceNetwork(dockerId, docker);
     if (announced === 'name-taken') this.kick();
     if (
@@ -83,7 +80,7 @@ export class ClusterNetworks implements AsyncDisposable {
     const { engine, bindings, log } = this.#deps;
     const work = async (): Promise<void> => {
       const binding = bindings.network(dockerId);
-      if (!binding) return;
+      if (!binding || binding.network.docker) return;
       const detail = await engine.network(dockerId, this.#aborter.signal);
       if (detail) await this.seen(binding, detail.settings);
     };
