@@ -39,7 +39,7 @@ const interruptedCodes = [129, 130, 143];
 /** So many steps that mostly wait run at once. */
 const lanes = 2;
 /** With more failures than this the fault is no lack of time. */
-const maxSecondTries = 5;
+const maxSecondTries = 3;
 
 if (values.help) process.stdout.write(usage);
 else process.exitCode = await main();
