@@ -106,11 +106,14 @@ async function askTcp(netnsFd: number, query: Uint8Array): Promise<Buffer> {
 export class DockerResolver {
   readonly asked: string[] = [];
   readonly #sandbox: TestSandbox;
+  readonly #ttlSec: number;
   #udp: dgram.Socket | undefined;
   #server: net.Server | undefined;
 
-  constructor(sandbox: TestSandbox) {
+  /** `ttlSec`: Docker's own for its own names, or of an upstream server. */
+  constructor(sandbox: TestSandbox, ttlSec = 600) {
     this.#sandbox = sandbox;
+    this.#ttlSec = ttlSec;
   }
 
   async start(): Promise<void> {
@@ -151,7 +154,7 @@ export class DockerResolver {
     const { id = 0, questions = [] } = dnsPacket.decode(query);
     const [{ name } = { name: '' }] = questions;
     this.asked.push(name);
-    const answers = [{ type: 'A' as const, name, ttl: 600, data }];
+    const answers = [{ type: 'A' as const, name, ttl: this.#ttlSec, data }];
     return dnsPacket.encode({ type: 'response', id, questions, answers });
   }
 }

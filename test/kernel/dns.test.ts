@@ -78,6 +78,20 @@ test('dns > what is none of ours goes to Docker’s resolver, by the same transp
   t.deepEqual(addressesOf(await sandbox.ask('api', 'A')), ['10.0.0.0']);
 });
 
+test('dns > what an upstream server answered is remembered, and not for another container', async (t) => {
+  const { server } = await testServer(t);
+  const sandboxes = [await testSandbox(t), await testSandbox(t)];
+  for (const sandbox of sandboxes) {
+    const docker = new DockerResolver(sandbox, 300);
+    await docker.start();
+    t.teardown(() => docker.stop());
+    await server.serve(sandbox.path, [WEB], WAIT_MS);
+    t.deepEqual(addressesOf(await sandbox.ask('www.example.com', 'A')), ['192.0.2.1']);
+    t.deepEqual(addressesOf(await sandbox.ask('WWW.example.com', 'A')), ['192.0.2.1']);
+    t.deepEqual(docker.asked, ['www.example.com']);
+  }
+});
+
 test('dns > Docker’s resolver may move to other ports', async (t) => {
   const sandbox = await testSandbox(t);
   const before = new DockerResolver(sandbox);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type net from 'node:net';
 import { Connection, NETLINK, closeFd, nft, openNetns } from '../../netlink/index.js';
 import type { Zone } from '../zone/index.js';
+import { Elsewhere } from './elsewhere.js';
 import { Forwarder, type OnReply } from './forwarder.js';
 import { failure, respond } from './respond.js';
 import { connectTcp, connectUdp, listenTcp, listenUdp } from './sockets.js';
@@ -17,10 +18,11 @@ const MAX_STREAMS = 64;
  * process ends, the kernel removes the table and Docker's resolver is asked again.
  */
 export class Listener implements AsyncDisposable {
-  networks: readonly string[];
+  #networks: readonly string[];
   readonly #zone: Zone;
   readonly #netnsFd: number;
   readonly #forwarder: Forwarder;
+  readonly #elsewhere: Elsewhere;
   readonly #streams: StreamServer;
   readonly #asked = new Set<net.Socket>();
   #udp: dgram.Socket | undefined;
@@ -29,9 +31,10 @@ export class Listener implements AsyncDisposable {
 
   private constructor(netnsFd: number, networks: readonly string[], zone: Zone) {
     this.#netnsFd = netnsFd;
-    this.networks = networks;
+    this.#networks = networks;
     this.#zone = zone;
     this.#forwarder = new Forwarder(() => connectUdp(netnsFd));
+    this.#elsewhere = new Elsewhere(this.#forwarder);
     this.#streams = new StreamServer((message, reply) => this.#onStream(message, reply));
   }
 
@@ -62,8 +65,15 @@ export class Listener implements AsyncDisposable {
     await nft.replaceTable(this.#table, resolverTable(udp.address().port, tcpPort));
   }
 
+  /** Docker's resolver knows other names too on other networks. */
+  set networks(networks: readonly string[]) {
+    if (networks.join() !== this.#networks.join()) this.#elsewhere.forget();
+    this.#networks = networks;
+  }
+
   sweep(now: number): void {
     this.#forwarder.sweep(now);
+    this.#elsewhere.sweep(now);
   }
 
   #onDatagram(
@@ -71,7 +81,7 @@ export class Listener implements AsyncDisposable {
     message: Uint8Array,
     from: { port: number; address: string },
   ): void {
-    const response = respond(message, this.#zone, this.networks, 'udp');
+    const response = respond(message, this.#zone, this.#networks, 'udp');
     if (response === undefined) return;
     const send = (reply: Uint8Array): void => {
       if (!this.#isClosed) udp.send(reply, from.port, from.address);
@@ -82,11 +92,11 @@ export class Listener implements AsyncDisposable {
     }
     const { forward } = response;
     const onReply: OnReply = (reply) => send(reply ?? failure(forward));
-    this.#forwarder.ask(forward, onReply, performance.now());
+    this.#elsewhere.ask(forward, onReply);
   }
 
   #onStream(message: Uint8Array, reply: OnReply): void {
-    const response = respond(message, this.#zone, this.networks, 'tcp');
+    const response = respond(message, this.#zone, this.#networks, 'tcp');
     if (response === undefined || this.#isClosed) return reply(undefined);
     if ('reply' in response) return reply(response.reply);
     // What came is the connection's, and is used again.

@@ -1,5 +1,6 @@
 import { FLAG, HEADER_OCTETS, MAX_UDP_OCTETS, PLAIN_UDP_OCTETS, RCODE, TYPE } from './constants.js';
 import { readName } from './name.js';
+import { u16 } from './octets.js';
 
 /** What the asker says in its OPT record. */
 export interface Edns {
@@ -8,6 +9,8 @@ export interface Edns {
   readonly version: number;
   /** It wants DNSSEC records (DO). */
   readonly isDnssecOk: boolean;
+  /** It says more than that: a cookie, where it is from. */
+  readonly hasOptions: boolean;
 }
 
 /** One question as it arrived. */
@@ -34,8 +37,6 @@ const SILENT: Rejected = { rcode: undefined };
 const OPT_FIXED_OCTETS = 11;
 /** RFC 2181 5.3.1 and others let a query bring more than OPT (TSIG, SIG(0)); that many is no query. */
 const MAX_ADDITIONAL = 8;
-
-const u16 = (from: Uint8Array, at: number): number => (from[at]! << 8) | from[at + 1]!;
 
 /**
  * Reads a query. Whatever is no query (an answer, less than a header) gets silence, so that two servers never talk to one
@@ -88,9 +89,18 @@ function readEdns(message: Uint8Array, questionEnd: number): Edns | undefined | 
       udpOctets: Math.max(PLAIN_UDP_OCTETS, u16(message, start + 3)),
       version: message[start + 6]!,
       isDnssecOk: (message[start + 7]! & 0x80) !== 0,
+      hasOptions: at > start + OPT_FIXED_OCTETS,
     };
   }
   return found;
+}
+
+/** Equal for two queries that differ in their id and their spelling only; undefined for a name that has no text. */
+export function sameQuestion({ message, name, flags, questionEnd }: Query): string | undefined {
+  if (name === undefined) return undefined;
+  // The question's type and class, and all that comes behind it: the size that the asker takes, and its options.
+  const rest = Buffer.from(message.buffer, message.byteOffset, message.length);
+  return `${name}\n${flags}\n${rest.toString('latin1', questionEnd - 4)}`;
 }
 
 /** Octets that an answer to this query may have. */

@@ -9,13 +9,14 @@ import {
   isQuery,
   parseQuery,
   replyLimit,
+  sameQuestion,
 } from '../../../../src/dns/wire/index.js';
-import { queryOctets, queryOf } from '../query-of.js';
+import { type Ask, queryOctets, queryOf } from '../query-of.js';
 
 test('query > reads what dns-packet writes', (t) => {
   const query = queryOf('Api.Web.weft', 'AAAA', { id: 12, edns: 4096, dnssecOk: true });
   t.like(query, { id: 12, name: 'api.web.weft', type: TYPE.AAAA, class: 1 });
-  t.deepEqual(query.edns, { udpOctets: 4096, version: 0, isDnssecOk: true });
+  t.deepEqual(query.edns, { udpOctets: 4096, version: 0, isDnssecOk: true, hasOptions: false });
 });
 
 test('query > the root has an empty name', (t) => {
@@ -28,6 +29,17 @@ test('query > the limit is what the asker takes, and never beyond what passes wi
   t.is(replyLimit(queryOf('a', 'A', { edns: 900 }), 'udp'), 900);
   t.is(replyLimit(queryOf('a', 'A', { edns: 65_535 }), 'udp'), 1232);
   t.is(replyLimit(queryOf('a', 'A'), 'tcp'), 65_535);
+});
+
+test('query > is the same as another but for its id and spelling, and nothing else', (t) => {
+  const key = (name: string, type: string, ask?: Ask) => sameQuestion(queryOf(name, type, ask));
+  const one = key('api.example', 'A', { id: 1, edns: 1232 });
+  t.is(key('API.Example', 'A', { id: 2, edns: 1232 }), one);
+  t.not(key('api.example', 'AAAA', { edns: 1232 }), one);
+  t.not(key('apis.example', 'A', { edns: 1232 }), one);
+  t.not(key('api.example', 'A', { edns: 512 }), one);
+  t.not(key('api.example', 'A', { edns: 1232, dnssecOk: true }), one);
+  t.not(key('api.example', 'A'), one);
 });
 
 const good = Buffer.from(queryOctets('api', 'A', { edns: 1232 }));
