@@ -1,4 +1,5 @@
 import Value from 'typebox/value';
+import { parseUpstream } from '../dns/index.js';
 import { parseAddressWithLength, prefixOf, prefixesOverlap, type Prefix } from '../net/index.js';
 import { messageOf } from '../util/index.js';
 import { type Config, ConfigSchema } from './config.js';
@@ -69,8 +70,23 @@ function misfits(tree: unknown): string[] {
 }
 
 /** What a schema can't say. */
-function badValues({ store, ipam }: Config): string[] {
-  return [...badAddress(store.address), ...badRanges(ipam.ranges)];
+function badValues({ store, ipam, dns }: Config): string[] {
+  return [
+    ...badAddress(store.address),
+    ...badRanges(ipam.ranges),
+    ...badServers('dns.upstream', dns.upstream),
+  ];
+}
+
+function badServers(setting: string, servers: readonly string[]): string[] {
+  return servers.flatMap((server) => {
+    try {
+      parseUpstream(server);
+      return [];
+    } catch (error) {
+      return [`${setting}: ${messageOf(error)}`];
+    }
+  });
 }
 
 function badAddress(address: string): string[] {

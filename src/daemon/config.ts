@@ -83,6 +83,10 @@ export const ConfigSchema = Type.Object(
         localFirst: Type.Boolean({
           description: 'whether containers on the asker’s host come first in an answer',
         }),
+        upstream: Type.Array(text('server'), {
+          maxItems: 3,
+          description: 'servers asked instead of Docker’s resolver for what weft has no answer to',
+        }),
       },
       { additionalProperties: false },
     ),
@@ -129,6 +133,7 @@ export function defaultConfig(hostName: string): Config {
       enabled: true,
       ttlSec: 5, // a name that moves is found again soon, a busy client does not ask for each connection
       localFirst: false, // turning answers spread load
+      upstream: [], // Docker's resolver knows its own networks' names, links and each container's --dns
     },
     stateDir: '/var/lib/weft',
     runDir: '/run/weft',

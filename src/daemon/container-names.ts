@@ -1,9 +1,12 @@
 import type { EndpointNames, NamedService } from '../cluster/index.js';
 import type { DockerAttachment, DockerContainer } from '../docker/index.js';
+import { type Upstream, parseUpstreams } from '../dns/index.js';
 
 /** `weft.name`: more names, with commas between; `weft.srv.LABEL`: PORT or PORT/PROTOCOL. */
 const NAME_LABEL = 'weft.name';
 const SRV_LABEL = 'weft.srv.';
+/** Servers with commas between; none: Docker's resolver. */
+const UPSTREAM_LABEL = 'weft.dns.upstream';
 
 /** What documents of the cluster take. */
 const MAX_NAMES = 64;
@@ -25,6 +28,12 @@ export function namesOf(container: DockerContainer, attachment: DockerAttachment
     ...(services.length > 0 && { services: services.slice(0, MAX_SERVICES) }),
     ...(health !== undefined && health !== 'healthy' && { unhealthy: true as const }),
   };
+}
+
+/** What its label says; undefined without one. Throws INVALID_UPSTREAM. */
+export function upstreamsOf({ labels }: DockerContainer): Upstream[] | undefined {
+  const text = labels[UPSTREAM_LABEL];
+  return text === undefined ? undefined : parseUpstreams(text);
 }
 
 function servicesOf(

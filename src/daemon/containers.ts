@@ -6,8 +6,9 @@ import {
   type DockerEvent,
   followEvents,
 } from '../docker/index.js';
-import { Backoff } from '../util/index.js';
-import { namesOf } from './container-names.js';
+import { Backoff, messageOf } from '../util/index.js';
+import type { Upstream } from '../dns/index.js';
+import { namesOf, upstreamsOf } from './container-names.js';
 import { Latest } from './latest.js';
 import type { Log } from './log.js';
 
@@ -31,6 +32,8 @@ export interface ContainersDeps {
 export interface Placement {
   readonly sandboxKey: string | undefined;
   readonly endpoints: readonly PlacedEndpoint[];
+  /** Whom it wants to have asked what weft does not know; undefined: as the settings say. */
+  readonly upstreams?: readonly Upstream[];
 }
 
 export interface PlacedEndpoint {
@@ -168,11 +171,20 @@ export class Containers implements AsyncDisposable {
         networkId: attachment.networkId,
         names: namesOf(container, attachment),
       }));
-    const placement: Placement = { sandboxKey: container.sandboxKey, endpoints };
+    const { upstreams, complaint } = upstreamsWanted(container);
+    const placement: Placement = {
+      sandboxKey: container.sandboxKey,
+      endpoints,
+      ...(upstreams && { upstreams }),
+    };
     const before = this.#known.get(container.id);
     if (before && JSON.stringify(before.placement) === JSON.stringify(placement)) {
       before.signature = signature;
       return;
+    }
+    if (complaint !== undefined) {
+      const { name } = container;
+      this.#deps.log.warn({ container: name }, `label weft.dns.upstream not used: ${complaint}`);
     }
     this.#replace(container.id, endpoints.length > 0 ? { placement, signature } : undefined);
   }
@@ -190,5 +202,16 @@ export class Containers implements AsyncDisposable {
     else this.#known.delete(id);
     const changed = new Set([...before, ...after].map(({ networkId }) => networkId));
     if (changed.size > 0) this.#deps.onChange(changed);
+  }
+}
+
+function upstreamsWanted(container: DockerContainer): {
+  readonly upstreams?: readonly Upstream[] | undefined;
+  readonly complaint?: string;
+} {
+  try {
+    return { upstreams: upstreamsOf(container) };
+  } catch (error) {
+    return { complaint: messageOf(error) };
   }
 }

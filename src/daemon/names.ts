@@ -4,7 +4,7 @@ import type {
   EndpointsDocument,
   HostDocument,
 } from '../cluster/index.js';
-import type { NamedEndpoint, NameServer } from '../dns/index.js';
+import type { NamedEndpoint, NameServer, Upstream } from '../dns/index.js';
 import type { Bindings, NetworkBinding } from '../driver/index.js';
 import type { Containers } from './containers.js';
 
@@ -17,6 +17,8 @@ export interface NamesDeps {
   readonly bindings: Bindings;
   readonly view: Pick<ClusterView, 'hosts' | 'endpoints'>;
   readonly containers: Pick<Containers, 'names' | 'placements'>;
+  /** Whom containers ask that say nothing of it themselves; none: Docker's resolver. */
+  readonly upstreams: readonly Upstream[];
 }
 
 /** What one host was last said to have. */
@@ -34,6 +36,8 @@ export class Names {
   readonly #deps: NamesDeps;
   /** By the namespace's file: the endpoints in it, in the order in which they joined, with Docker's id of their network. */
   readonly #sandboxes = new Map<string, Map<string, string>>();
+  /** By the same, where a container wants others than the settings say. */
+  readonly #upstreams = new Map<string, readonly Upstream[]>();
   /** By network, then by host. */
   readonly #told = new Map<string, Map<string, Told>>();
 
@@ -61,6 +65,19 @@ export class Names {
     if (binding) this.#tellLocal(binding);
   }
 
+  /** Whom containers want to have asked may be others. */
+  followUpstreams(): void {
+    for (const { sandboxKey: path, upstreams } of this.#deps.containers.placements()) {
+      const endpoints = path === undefined ? undefined : this.#sandboxes.get(path);
+      if (path === undefined || !endpoints) continue;
+      const before = JSON.stringify(this.#upstreams.get(path));
+      if (before === JSON.stringify(upstreams)) continue;
+      if (upstreams) this.#upstreams.set(path, upstreams);
+      else this.#upstreams.delete(path);
+      void this.#serve(path, endpoints, 0);
+    }
+  }
+
   /** Brings everything in line with what Docker and the bindings hold. */
   compare(): void {
     const { bindings, containers } = this.#deps;
@@ -85,6 +102,7 @@ export class Names {
         if (bindings.endpoint(networkId, id)) void this.join(networkId, id, sandboxKey);
       }
     }
+    this.followUpstreams();
   }
 
   onHosts(hosts: readonly HostDocument[]): void {
@@ -151,6 +169,7 @@ export class Names {
       return;
     }
     this.#sandboxes.delete(path);
+    this.#upstreams.delete(path);
     this.#deps.server.leave(path);
   }
 
@@ -163,7 +182,8 @@ export class Names {
       const binding = this.#deps.bindings.network(dockerId);
       return binding === undefined ? [] : [binding.network.id];
     });
-    await this.#deps.server.serve(path, networks, waitMs);
+    const upstreams = this.#upstreams.get(path) ?? this.#deps.upstreams;
+    await this.#deps.server.serve({ path, networks, upstreams }, waitMs);
   }
 }
 

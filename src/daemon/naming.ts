@@ -1,6 +1,6 @@
 import type { ClusterView, EndpointNames, HostDocument } from '../cluster/index.js';
 import type { DockerEngine } from '../docker/index.js';
-import { NameServer, type SandboxState } from '../dns/index.js';
+import { NameServer, type SandboxState, parseUpstream } from '../dns/index.js';
 import type { Bindings } from '../driver/index.js';
 import type { NetworkDriver } from '../plugin-api/index.js';
 import { Closer } from '../util/index.js';
@@ -45,6 +45,7 @@ export class Naming implements AsyncDisposable {
             const binding = bindings.network(dockerId);
             if (binding) publish(binding.network.id);
           }
+          this.#names?.followUpstreams();
         },
         onCompared: () => {
           this.#names?.compare();
@@ -53,7 +54,8 @@ export class Naming implements AsyncDisposable {
         log,
       }),
     );
-    this.#names = server && new Names({ ...deps, server, containers: this.#containers });
+    const upstreams = deps.config.upstream.map(parseUpstream);
+    this.#names = server && new Names({ ...deps, server, upstreams, containers: this.#containers });
   }
 
   /** Starts the thread that answers, and to follow Docker. */

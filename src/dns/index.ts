@@ -11,4 +11,11 @@ export {
   type Share,
   type ZoneOptions,
 } from './zone/index.js';
-export { NameServer, type NameServerOptions, type SandboxState } from './server/index.js';
+export { DnsError, type DnsDetail } from './errors.js';
+export {
+  NameServer,
+  type NameServerOptions,
+  type Sandbox,
+  type SandboxState,
+} from './server/index.js';
+export { type Upstream, parseUpstream, parseUpstreams } from './upstream.js';

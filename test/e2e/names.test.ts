@@ -1,6 +1,9 @@
 /** Containers find each other by name, on whichever host they are. */
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { type Host, imageName, waitFor } from '../../lab/index.js';
+import { parseAddress } from '../../src/net/index.js';
+import { closeFd, openNetns } from '../../src/netlink/index.js';
+import { UpstreamServer } from '../helpers/dns-sandbox.js';
 import { leaveClean, onHosts, sharedLab } from '../helpers/lab.js';
 import {
   addressOf,
@@ -154,3 +157,61 @@ three(
     t.deepEqual(await lookup(second!, 'client', 'neighbor'), [neighbor]);
   },
 );
+
+/** A server on the host's loopback that knows every name, or none. */
+async function upstreamOn(t: ExecutionContext, host: Host, rcode = 0): Promise<UpstreamServer> {
+  const server = new UpstreamServer(300, rcode);
+  const netns = openNetns(`/proc/${host.state.pid}/ns/net`);
+  t.teardown(() => {
+    server.stop();
+    closeFd(netns);
+  });
+  await server.listen(netns, { address: parseAddress('127.0.0.1'), port: 5353 });
+  return server;
+}
+
+const upstreamLabel = ['--label', 'weft.dns.upstream=127.0.0.1:5353'];
+
+three(
+  'names > a container with an upstream of its own asks that what weft does not know, once',
+  async (t) => {
+    await createNetwork(lab.hosts, 'web');
+    await runIdle(first!, 'api', '--network', 'web');
+    const upstream = await upstreamOn(t, second!);
+    await runIdle(second!, 'client', '--network', 'web', ...upstreamLabel);
+    await untilNamed(second!, 'client', 'www.example.com', ['192.0.2.1']);
+    await untilNamed(second!, 'client', 'api', [await addressOf(first!, 'api', 'web')]);
+    const asked = upstream.asked.length;
+    t.deepEqual(await lookup(second!, 'client', 'WWW.example.com'), ['192.0.2.1']);
+    t.is(upstream.asked.length, asked, upstream.asked.join(' '));
+  },
+);
+
+three('names > search domains are tried as resolv.conf says, and lead to our names', async (t) => {
+  await createNetwork(lab.hosts, 'web');
+  await runIdle(first!, 'api', '--network', 'web');
+  const address = await addressOf(first!, 'api', 'web');
+  const upstream = await upstreamOn(t, second!, 3);
+  const asks = async (client: string, name: string): Promise<string> => {
+    const { stdout } = await second!.exec(['docker', 'exec', client, 'getent', 'hosts', name]);
+    return stdout.split(' ')[0]!;
+  };
+  const cases = [
+    ['as-docker-has-it', [], ['api', 'api.web', 'api.web.weft', 'api.weft']],
+    ['many-dots', ['--dns-option', 'ndots:5'], ['api', 'api.web', 'api.weft']],
+    ['elsewhere', ['--dns-search', 'corp.example', '--dns-option', 'ndots:1'], ['api', 'api.web']],
+    ['ours', ['--dns-search', 'web.weft', '--dns-option', 'ndots:1'], ['api', 'api.web.weft']],
+    ['domain', ['--dns-search', 'weft', '--dns-option', 'ndots:2'], ['api', 'api.web']],
+  ] as const;
+  for (const [client, flags, names] of cases) {
+    await runIdle(second!, client, '--network', 'web', ...upstreamLabel, ...flags);
+    await untilNamed(second!, client, 'api.web.weft', [address]);
+    await waitFor(`the upstream of ${client}`, async () => {
+      const before = upstream.asked.length;
+      await lookup(second!, client, `${client}.example.com`);
+      return upstream.asked.length > before;
+    });
+    for (const name of names) t.is(await asks(client, name), address, `${name} for ${client}`);
+  }
+  t.true(upstream.asked.includes('api.corp.example'), upstream.asked.join(' '));
+});

@@ -16,5 +16,5 @@ server.setShare({
   isAlive: true,
   endpoints: [{ id: '1', names: ['api'], addresses, services: [], isHealthy: true }],
 });
-await server.serve(process.argv[2]!, ['000000000001'], 10_000);
+await server.serve({ path: process.argv[2]!, networks: ['000000000001'] }, 10_000);
 process.send!('serving');

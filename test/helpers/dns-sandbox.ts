@@ -7,7 +7,7 @@ import { basename } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import dnsPacket, { type DecodedPacket, type RecordType } from 'dns-packet';
 import { parseAddress } from '../../src/net/index.js';
-import { closeFd, openInet, openNetns } from '../../src/netlink/index.js';
+import { type InetAddress, closeFd, openInet, openNetns } from '../../src/netlink/index.js';
 import { nodeEnv, testNetns } from './native.js';
 
 const LOOPBACK = parseAddress('127.0.0.1');
@@ -99,27 +99,23 @@ async function askTcp(netnsFd: number, query: Uint8Array): Promise<Buffer> {
   }
 }
 
-/**
- * What Docker has in a container: a resolver on 127.0.0.11 at ports of its own choice, and a rule at -100 that leads to it. Answers every
- * A with 192.0.2.1, by TCP with 192.0.2.2, and keeps the queries.
- */
-export class DockerResolver {
+/** Answers every A with one address by UDP, with another one by TCP, or all with a code; and keeps the names that it was asked for. */
+export class UpstreamServer {
   readonly asked: string[] = [];
-  readonly #sandbox: TestSandbox;
   readonly #ttlSec: number;
+  readonly #rcode: number;
   #udp: dgram.Socket | undefined;
   #server: net.Server | undefined;
 
-  /** `ttlSec`: Docker's own for its own names, or of an upstream server. */
-  constructor(sandbox: TestSandbox, ttlSec = 600) {
-    this.#sandbox = sandbox;
+  constructor(ttlSec: number, rcode = 0) {
     this.#ttlSec = ttlSec;
+    this.#rcode = rcode;
   }
 
-  async start(): Promise<void> {
-    const local = { address: RESOLVER, port: 0 };
+  /** In a namespace; port 0: the kernel chooses. Resolves with the ports. */
+  async listen(netnsFd: number, local: InetAddress): Promise<{ udp: number; tcp: number }> {
     const udp = (this.#udp = dgram.createSocket('udp4'));
-    udp.bind({ fd: openInet(this.#sandbox.fd, { transport: 'udp', local }) });
+    udp.bind({ fd: openInet(netnsFd, { transport: 'udp', local }) });
     udp.on('message', (query, from) =>
       udp.send(this.#answer(query, '192.0.2.1'), from.port, from.address),
     );
@@ -131,18 +127,9 @@ export class DockerResolver {
         socket.end(Buffer.concat([length, reply]));
       });
     }));
-    server.listen({ fd: openInet(this.#sandbox.fd, { transport: 'tcp', local }) });
+    server.listen({ fd: openInet(netnsFd, { transport: 'tcp', local }) });
     if (!server.listening) await once(server, 'listening');
-    const ports = { udp: udp.address().port, tcp: (server.address() as net.AddressInfo).port };
-    const run = (command: string): string => this.#sandbox.run(command);
-    run('nft add table ip docker');
-    run('nft delete table ip docker');
-    run('nft add table ip docker');
-    run('nft add chain ip docker out { type nat hook output priority -100 ; }');
-    for (const [transport, port] of Object.entries(ports)) {
-      const match = `ip daddr 127.0.0.11 ${transport} dport 53`;
-      run(`nft add rule ip docker out ${match} dnat to 127.0.0.11:${port}`);
-    }
+    return { udp: udp.address().port, tcp: (server.address() as net.AddressInfo).port };
   }
 
   stop(): void {
@@ -155,6 +142,31 @@ export class DockerResolver {
     const [{ name } = { name: '' }] = questions;
     this.asked.push(name);
     const answers = [{ type: 'A' as const, name, ttl: this.#ttlSec, data }];
-    return dnsPacket.encode({ type: 'response', id, questions, answers });
+    const rest = this.#rcode === 0 ? { answers } : { flags: this.#rcode };
+    return dnsPacket.encode({ type: 'response', id, questions, ...rest });
+  }
+}
+
+/** What Docker has in a container: a resolver on 127.0.0.11 at ports of its own choice, and a rule at -100 that leads to it. */
+export class DockerResolver extends UpstreamServer {
+  readonly #sandbox: TestSandbox;
+
+  /** `ttlSec`: Docker's own for its own names, or of an upstream server. */
+  constructor(sandbox: TestSandbox, ttlSec = 600) {
+    super(ttlSec);
+    this.#sandbox = sandbox;
+  }
+
+  async start(): Promise<void> {
+    const ports = await this.listen(this.#sandbox.fd, { address: RESOLVER, port: 0 });
+    const run = (command: string): string => this.#sandbox.run(command);
+    run('nft add table ip docker');
+    run('nft delete table ip docker');
+    run('nft add table ip docker');
+    run('nft add chain ip docker out { type nat hook output priority -100 ; }');
+    for (const [transport, port] of Object.entries(ports)) {
+      const match = `ip daddr 127.0.0.11 ${transport} dport 53`;
+      run(`nft add rule ip docker out ${match} dnat to 127.0.0.11:${port}`);
+    }
   }
 }

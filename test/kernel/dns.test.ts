@@ -5,9 +5,14 @@ import test, { type ExecutionContext } from 'ava';
 import type { DecodedPacket } from 'dns-packet';
 import { NameServer, type SandboxState } from '../../src/dns/index.js';
 import { parseAddress } from '../../src/net/index.js';
-import { createNetns, deleteNetns } from '../../src/netlink/index.js';
+import { closeFd, createNetns, currentNetnsFd, deleteNetns } from '../../src/netlink/index.js';
 import type { AskerData } from '../helpers/dns-asker.js';
-import { DockerResolver, type TestSandbox, testSandbox } from '../helpers/dns-sandbox.js';
+import {
+  DockerResolver,
+  type TestSandbox,
+  UpstreamServer,
+  testSandbox,
+} from '../helpers/dns-sandbox.js';
 import { netnsPath, nodeEnv, openFds, until } from '../helpers/native.js';
 
 const WAIT_MS = 10_000;
@@ -60,7 +65,7 @@ const addressesOf = ({ answers = [] }: DecodedPacket): unknown[] =>
 test('dns > a container is answered by UDP and TCP, with nothing set in it', async (t) => {
   const sandbox = await testSandbox(t);
   const { server } = await testServer(t);
-  await server.serve(sandbox.path, [WEB], WAIT_MS);
+  await server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
   const reply = await sandbox.ask('Api', 'A');
   t.deepEqual(addressesOf(reply), ['10.0.0.0']);
   t.is(reply.questions?.[0]?.name, 'Api');
@@ -71,7 +76,7 @@ test('dns > a container is answered by UDP and TCP, with nothing set in it', asy
 test('dns > what is none of ours goes to Docker’s resolver, by the same transport, in the same spelling', async (t) => {
   const { sandbox, docker } = await dockerSandbox(t);
   const { server } = await testServer(t);
-  await server.serve(sandbox.path, [WEB], WAIT_MS);
+  await server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
   t.deepEqual(addressesOf(await sandbox.ask('Example.com', 'A')), ['192.0.2.1']);
   t.deepEqual(addressesOf(await sandbox.ask('other.example', 'A', 'tcp')), ['192.0.2.2']);
   t.deepEqual(docker.asked, ['Example.com', 'other.example']);
@@ -85,11 +90,53 @@ test('dns > what an upstream server answered is remembered, and not for another 
     const docker = new DockerResolver(sandbox, 300);
     await docker.start();
     t.teardown(() => docker.stop());
-    await server.serve(sandbox.path, [WEB], WAIT_MS);
+    await server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
     t.deepEqual(addressesOf(await sandbox.ask('www.example.com', 'A')), ['192.0.2.1']);
     t.deepEqual(addressesOf(await sandbox.ask('WWW.example.com', 'A')), ['192.0.2.1']);
     t.deepEqual(docker.asked, ['www.example.com']);
   }
+});
+
+test('dns > a container with an upstream of its own asks that, as far as it answers, and Docker no more', async (t) => {
+  const { sandbox, docker } = await dockerSandbox(t);
+  const at = (last: number) => ({ address: parseAddress(`10.9.9.${last}`), port: 5353 });
+  const refuses = new UpstreamServer(300, 2);
+  const answers = new UpstreamServer(300);
+  for (const [i, upstream] of [refuses, answers].entries()) {
+    sandbox.run(`ip address add ${at(i).address}/32 dev lo`);
+    await upstream.listen(sandbox.fd, at(i));
+    t.teardown(() => upstream.stop());
+  }
+  const { server } = await testServer(t);
+  await server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
+  t.deepEqual(addressesOf(await sandbox.ask('one.example', 'A')), ['192.0.2.1']);
+  // The last has nobody who listens.
+  const upstreams = [at(2), at(0), at(1)];
+  sandbox.run(`ip address add ${at(2).address}/32 dev lo`);
+  await server.serve({ path: sandbox.path, networks: [WEB], upstreams }, WAIT_MS);
+  t.deepEqual(addressesOf(await sandbox.ask('two.example', 'A')), ['192.0.2.1']);
+  t.deepEqual(addressesOf(await sandbox.ask('two.example', 'A', 'tcp')), ['192.0.2.2']);
+  t.deepEqual(addressesOf(await sandbox.ask('api', 'A')), ['10.0.0.0']);
+  t.deepEqual(docker.asked, ['one.example']);
+  t.deepEqual(refuses.asked, ['two.example']);
+  t.deepEqual(answers.asked, ['two.example', 'two.example']);
+});
+
+test('dns > an upstream on a loopback address is the host’s', async (t) => {
+  const { sandbox, docker } = await dockerSandbox(t);
+  const host = currentNetnsFd();
+  const upstream = new UpstreamServer(300);
+  const address = parseAddress('127.0.0.1');
+  const { udp } = await upstream.listen(host, { address, port: 0 });
+  t.teardown(() => {
+    upstream.stop();
+    closeFd(host);
+  });
+  const { server } = await testServer(t);
+  const upstreams = [{ address, port: udp }];
+  await server.serve({ path: sandbox.path, networks: [WEB], upstreams }, WAIT_MS);
+  t.deepEqual(addressesOf(await sandbox.ask('one.example', 'A')), ['192.0.2.1']);
+  t.deepEqual(docker.asked, []);
 });
 
 test('dns > Docker’s resolver may move to other ports', async (t) => {
@@ -97,7 +144,7 @@ test('dns > Docker’s resolver may move to other ports', async (t) => {
   const before = new DockerResolver(sandbox);
   await before.start();
   const { server } = await testServer(t);
-  await server.serve(sandbox.path, [WEB], WAIT_MS);
+  await server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
   await sandbox.ask('one.example', 'A');
   before.stop();
   const after = new DockerResolver(sandbox);
@@ -112,7 +159,7 @@ test('dns > without Docker’s resolver the asker is told at once', async (t) =>
   await docker.start();
   docker.stop();
   const { server } = await testServer(t);
-  await server.serve(sandbox.path, [WEB], WAIT_MS);
+  await server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
   t.like(await sandbox.ask('example.com', 'A'), { rcode: 'SERVFAIL' });
   t.like(await sandbox.ask('example.com', 'A', 'tcp'), { rcode: 'SERVFAIL' });
 });
@@ -121,7 +168,7 @@ test('dns > an answer too long for UDP is whole by TCP', async (t) => {
   const sandbox = await testSandbox(t);
   const { server } = await testServer(t);
   setApis(server, 300);
-  await server.serve(sandbox.path, [WEB], WAIT_MS);
+  await server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
   t.true((await sandbox.ask('api', 'A')).flag_tc);
   t.is((await sandbox.ask('api', 'A', 'tcp')).answers?.length, 300);
 });
@@ -129,7 +176,7 @@ test('dns > an answer too long for UDP is whole by TCP', async (t) => {
 test('dns > our rules outlive whoever flushes them', async (t) => {
   const sandbox = await testSandbox(t);
   const { server } = await testServer(t);
-  await server.serve(sandbox.path, [WEB], WAIT_MS);
+  await server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
   sandbox.run('nft flush ruleset');
   t.throws(() => sandbox.run('nft delete table ip weft-dns'));
   t.deepEqual(addressesOf(await sandbox.ask('api', 'A')), ['10.0.0.0']);
@@ -138,15 +185,15 @@ test('dns > our rules outlive whoever flushes them', async (t) => {
 test('dns > a container that leaves a network no longer sees its names', async (t) => {
   const { sandbox } = await dockerSandbox(t);
   const { server } = await testServer(t);
-  await server.serve(sandbox.path, [WEB], WAIT_MS);
-  await server.serve(sandbox.path, [], WAIT_MS);
+  await server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
+  await server.serve({ path: sandbox.path, networks: [] }, WAIT_MS);
   t.deepEqual(addressesOf(await sandbox.ask('api', 'A')), ['192.0.2.1']);
 });
 
 test('dns > nothing stays in a namespace that is left', async (t) => {
   const sandbox = await testSandbox(t);
   const { server } = await testServer(t);
-  await server.serve(sandbox.path, [WEB], WAIT_MS);
+  await server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
   const open = openFds();
   server.leave(sandbox.path);
   await until('the table to go', () => sandbox.run('nft list ruleset') === '');
@@ -172,7 +219,7 @@ test('dns > a daemon that is killed leaves a container with Docker’s resolver'
 test('dns > a namespace that comes later is served once it is there', async (t) => {
   const path = netnsPath();
   const { server, states } = await testServer(t);
-  await server.serve(path, [WEB], WAIT_MS);
+  await server.serve({ path, networks: [WEB] }, WAIT_MS);
   t.is(states.get(path), 'waiting');
   await createNetns(path);
   t.teardown(async () => deleteNetns(path));
@@ -185,10 +232,10 @@ test('dns > a namespace that comes later is served once it is there', async (t) 
 test('dns > one that is left before it came is not served', async (t) => {
   const path = netnsPath();
   const { server, states } = await testServer(t);
-  await server.serve(path, [WEB], WAIT_MS);
+  await server.serve({ path, networks: [WEB] }, WAIT_MS);
   server.leave(path);
   const sandbox = await testSandbox(t);
-  await server.serve(sandbox.path, [WEB], WAIT_MS);
+  await server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
   t.is(states.get(path), 'waiting');
   t.deepEqual(server.served(), [sandbox.path]);
 });
@@ -196,7 +243,7 @@ test('dns > one that is left before it came is not served', async (t) => {
 test('dns > hostile datagrams stop nobody', async (t) => {
   const sandbox = await testSandbox(t);
   const { server } = await testServer(t);
-  await server.serve(sandbox.path, [WEB], WAIT_MS);
+  await server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
   for (let length = 0; length < 100; length += 1) {
     await sandbox.send(Buffer.alloc(length, length));
   }
@@ -206,7 +253,7 @@ test('dns > hostile datagrams stop nobody', async (t) => {
 test('dns > answers come in milliseconds while the main thread is busy for seconds', async (t) => {
   const sandbox = await testSandbox(t);
   const { server } = await testServer(t);
-  await server.serve(sandbox.path, [WEB], WAIT_MS);
+  await server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
   const workerData: AskerData = { netnsFd: sandbox.fd, name: 'api', forMs: 2000 };
   const asker = new Worker(new URL('../helpers/dns-asker.js', import.meta.url), { workerData });
   await once(asker, 'message');

@@ -31,7 +31,7 @@ export class Elsewhere {
   ask(query: Query, onReply: OnReply): void {
     const now = this.#clock();
     const key = sameQuestion(query);
-    if (key === undefined) return this.#forwarder.ask(query, onReply, now);
+    if (key === undefined) return this.#forwarder.ask(query, onReply);
     const kept = this.#cache.get(key, query, now);
     if (kept) return onReply(kept);
     const shared = this.#shared.get(key);
@@ -47,19 +47,13 @@ export class Elsewhere {
   #askFor(key: string, query: Query, onReply: OnReply, now: number): void {
     const shared: Shared = { since: now, others: [] };
     this.#shared.set(key, shared);
-    this.#forwarder.ask(
-      query,
-      (reply) => {
-        if (this.#shared.get(key) === shared) this.#shared.delete(key);
-        if (reply) this.#keep(key, query, reply);
-        onReply(reply);
-        this.#sharing -= shared.others.length;
-        for (const other of shared.others) {
-          other.onReply(reply && replyFor(other.query, reply));
-        }
-      },
-      now,
-    );
+    this.#forwarder.ask(query, (reply) => {
+      if (this.#shared.get(key) === shared) this.#shared.delete(key);
+      if (reply) this.#keep(key, query, reply);
+      onReply(reply);
+      this.#sharing -= shared.others.length;
+      for (const other of shared.others) other.onReply(reply && replyFor(other.query, reply));
+    });
   }
 
   #keep(key: string, query: Query, reply: Uint8Array): void {
@@ -69,8 +63,8 @@ export class Elsewhere {
     if (read && sec > 0) this.#cache.set(key, reply, read.ttls, sec, this.#clock());
   }
 
-  sweep(now: number): void {
-    this.#cache.sweep(now);
+  sweep(): void {
+    this.#cache.sweep(this.#clock());
   }
 
   /** Forgets what was answered: it may be another now. */

@@ -4,13 +4,14 @@ import type net from 'node:net';
 import { Connection, NETLINK, closeFd, nft, openNetns } from '../../netlink/index.js';
 import type { Zone } from '../zone/index.js';
 import { Elsewhere } from './elsewhere.js';
-import { Forwarder, type OnReply } from './forwarder.js';
+import { Forwarder, type OnReply, type OpenSocket } from './forwarder.js';
+import type { Sandbox } from './protocol.js';
 import { failure, respond } from './respond.js';
 import { connectTcp, connectUdp, listenTcp, listenUdp } from './sockets.js';
 import { StreamServer, askByStream } from './streams.js';
 import { resolverTable } from './table.js';
 
-/** Questions by TCP that Docker's resolver is asked at once for one container: each takes a connection. */
+/** Questions by TCP that others are asked at once for one container: each takes a connection. */
 const MAX_STREAMS = 64;
 
 /**
@@ -18,7 +19,7 @@ const MAX_STREAMS = 64;
  * process ends, the kernel removes the table and Docker's resolver is asked again.
  */
 export class Listener implements AsyncDisposable {
-  #networks: readonly string[];
+  #sandbox: Sandbox;
   readonly #zone: Zone;
   readonly #netnsFd: number;
   readonly #forwarder: Forwarder;
@@ -29,18 +30,18 @@ export class Listener implements AsyncDisposable {
   #table: Connection | undefined;
   #isClosed = false;
 
-  private constructor(netnsFd: number, networks: readonly string[], zone: Zone) {
+  private constructor(netnsFd: number, sandbox: Sandbox, zone: Zone) {
     this.#netnsFd = netnsFd;
-    this.#networks = networks;
+    this.#sandbox = sandbox;
     this.#zone = zone;
-    this.#forwarder = new Forwarder(() => connectUdp(netnsFd));
+    this.#forwarder = new Forwarder(this.#servers());
     this.#elsewhere = new Elsewhere(this.#forwarder);
     this.#streams = new StreamServer((message, reply) => this.#onStream(message, reply));
   }
 
   /** Throws what the kernel says: no such namespace, no loopback there yet, a table that is another's. Then nothing is changed. */
-  static async open(path: string, networks: readonly string[], zone: Zone): Promise<Listener> {
-    const listener = new Listener(openNetns(path), networks, zone);
+  static async open(sandbox: Sandbox, zone: Zone): Promise<Listener> {
+    const listener = new Listener(openNetns(sandbox.path), sandbox, zone);
     try {
       await listener.#start();
       return listener;
@@ -65,15 +66,24 @@ export class Listener implements AsyncDisposable {
     await nft.replaceTable(this.#table, resolverTable(udp.address().port, tcpPort));
   }
 
-  /** Docker's resolver knows other names too on other networks. */
-  set networks(networks: readonly string[]) {
-    if (networks.join() !== this.#networks.join()) this.#elsewhere.forget();
-    this.#networks = networks;
+  /** Other networks, other upstreams. Docker's resolver too answers otherwise on other networks. */
+  change(sandbox: Sandbox): void {
+    const before = this.#sandbox;
+    this.#sandbox = sandbox;
+    if (JSON.stringify(sandbox) === JSON.stringify(before)) return;
+    this.#forwarder.servers = this.#servers();
+    this.#elsewhere.forget();
   }
 
-  sweep(now: number): void {
-    this.#forwarder.sweep(now);
-    this.#elsewhere.sweep(now);
+  #servers(): OpenSocket[] {
+    const { upstreams = [] } = this.#sandbox;
+    if (upstreams.length === 0) return [() => connectUdp(this.#netnsFd)];
+    return upstreams.map((upstream) => () => connectUdp(this.#netnsFd, upstream));
+  }
+
+  sweep(): void {
+    this.#forwarder.sweep();
+    this.#elsewhere.sweep();
   }
 
   #onDatagram(
@@ -81,7 +91,7 @@ export class Listener implements AsyncDisposable {
     message: Uint8Array,
     from: { port: number; address: string },
   ): void {
-    const response = respond(message, this.#zone, this.#networks, 'udp');
+    const response = respond(message, this.#zone, this.#sandbox.networks, 'udp');
     if (response === undefined) return;
     const send = (reply: Uint8Array): void => {
       if (!this.#isClosed) udp.send(reply, from.port, from.address);
@@ -96,7 +106,7 @@ export class Listener implements AsyncDisposable {
   }
 
   #onStream(message: Uint8Array, reply: OnReply): void {
-    const response = respond(message, this.#zone, this.#networks, 'tcp');
+    const response = respond(message, this.#zone, this.#sandbox.networks, 'tcp');
     if (response === undefined || this.#isClosed) return reply(undefined);
     if ('reply' in response) return reply(response.reply);
     // What came is the connection's, and is used again.
@@ -113,7 +123,8 @@ export class Listener implements AsyncDisposable {
   #connect(): net.Socket | undefined {
     if (this.#asked.size >= MAX_STREAMS) return undefined;
     try {
-      const socket = connectTcp(this.#netnsFd);
+      const upstream = this.#sandbox.upstreams?.[this.#forwarder.preferred];
+      const socket = connectTcp(this.#netnsFd, upstream);
       this.#asked.add(socket);
       return socket;
     } catch {

@@ -1,4 +1,5 @@
 /** What the main thread and the one that serves say to each other. */
+import type { Upstream } from '../upstream.js';
 import type { NamedHost, Share, ZoneOptions } from '../zone/index.js';
 
 /** A container's network namespace, and the networks whose names it may ask for, in the order in which they are tried. */
@@ -6,6 +7,8 @@ export interface Sandbox {
   /** The namespace's file. */
   readonly path: string;
   readonly networks: readonly string[];
+  /** Asked instead of Docker's resolver, when there are any. */
+  readonly upstreams?: readonly Upstream[];
 }
 
 /** Given to the thread when it starts. */
@@ -15,7 +18,7 @@ export type ToWorker =
   | { readonly type: 'share'; readonly share: Share }
   | { readonly type: 'no-share'; readonly network: string; readonly host: string }
   | { readonly type: 'hosts'; readonly hosts: readonly NamedHost[] }
-  /** Serve it, or, when it is served, change its networks. */
+  /** Serve it, or, when it is served, change its networks and upstreams. */
   | { readonly type: 'serve'; readonly sandbox: Sandbox }
   | { readonly type: 'leave'; readonly path: string }
   | { readonly type: 'close' };

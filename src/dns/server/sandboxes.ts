@@ -26,13 +26,14 @@ export class Sandboxes implements AsyncDisposable {
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
   }
 
-  serve({ path, networks }: Sandbox): void {
+  serve(sandbox: Sandbox): void {
+    const { path } = sandbox;
     const there = this.#served.get(path);
     if (there) {
-      there.networks = networks;
+      there.sandbox = sandbox;
       return;
     }
-    const served = new Served(path, networks, this.#zone, this.#onState);
+    const served = new Served(sandbox, this.#zone, this.#onState);
     this.#served.set(path, served);
     void this.#follow(path, served);
   }
@@ -50,8 +51,7 @@ export class Sandboxes implements AsyncDisposable {
   }
 
   #sweep(): void {
-    const now = performance.now();
-    for (const served of this.#served.values()) served.sweep(now);
+    for (const served of this.#served.values()) served.sweep();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -62,24 +62,22 @@ export class Sandboxes implements AsyncDisposable {
 
 /** One container, from before its namespace is there. */
 class Served implements AsyncDisposable {
-  readonly #path: string;
   readonly #zone: Zone;
   readonly #onState: OnState;
   readonly #aborter = new AbortController();
-  #networks: readonly string[];
+  #sandbox: Sandbox;
   #listener: Listener | undefined;
   #running: Promise<unknown> | undefined;
 
-  constructor(path: string, networks: readonly string[], zone: Zone, onState: OnState) {
-    this.#path = path;
-    this.#networks = networks;
+  constructor(sandbox: Sandbox, zone: Zone, onState: OnState) {
+    this.#sandbox = sandbox;
     this.#zone = zone;
     this.#onState = onState;
   }
 
-  set networks(networks: readonly string[]) {
-    this.#networks = networks;
-    if (this.#listener) this.#listener.networks = networks;
+  set sandbox(sandbox: Sandbox) {
+    this.#sandbox = sandbox;
+    this.#listener?.change(sandbox);
   }
 
   /** Settles when it is served, or will not be. */
@@ -91,31 +89,32 @@ class Served implements AsyncDisposable {
 
   async #open(): Promise<boolean> {
     const { signal } = this.#aborter;
+    const { path } = this.#sandbox;
     const since = performance.now();
     for (let attempt = 1; !signal.aborted; attempt += 1) {
       let reason: string;
       try {
-        this.#listener = await Listener.open(this.#path, this.#networks, this.#zone);
-        this.#listener.networks = this.#networks;
-        this.#onState(this.#path, 'serving');
+        this.#listener = await Listener.open(this.#sandbox, this.#zone);
+        this.#listener.change(this.#sandbox);
+        this.#onState(path, 'serving');
         return true;
       } catch (error) {
         reason = error instanceof Error ? error.message : String(error);
       }
       const elapsed = performance.now() - since;
       if (elapsed > GIVE_UP_MS) {
-        this.#onState(this.#path, 'failed', reason);
+        this.#onState(path, 'failed', reason);
         return false;
       }
-      if (attempt === 1) this.#onState(this.#path, 'waiting', reason);
+      if (attempt === 1) this.#onState(path, 'waiting', reason);
       const waitMs = elapsed < QUICK_MS ? QUICK_RETRY_MS : RETRY_MS;
       await delay(waitMs, undefined, { signal }).catch(() => undefined);
     }
     return false;
   }
 
-  sweep(now: number): void {
-    this.#listener?.sweep(now);
+  sweep(): void {
+    this.#listener?.sweep();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

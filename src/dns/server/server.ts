@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { NamedHost, Share, ZoneOptions } from '../zone/index.js';
-import type { FromWorker, SandboxState, ToWorker } from './protocol.js';
+import type { FromWorker, Sandbox, SandboxState, ToWorker } from './protocol.js';
 
 /** A thread that ended by itself is followed by another one after so long. */
 const RESTART_MS = 1000;
@@ -21,7 +21,7 @@ export interface NameServerOptions extends ZoneOptions {
 export class NameServer implements AsyncDisposable {
   readonly #options: NameServerOptions;
   readonly #shares = new Map<string, Share>();
-  readonly #sandboxes = new Map<string, readonly string[]>();
+  readonly #sandboxes = new Map<string, Sandbox>();
   readonly #waiting = new Map<string, Set<() => void>>();
   #hosts: readonly NamedHost[] = [];
   #worker: Worker;
@@ -53,13 +53,14 @@ export class NameServer implements AsyncDisposable {
   }
 
   /**
-   * Serves the container in this namespace, or changes the networks that it may ask about. Resolves when it is served, when it is
-   * clear that it can't be yet, or after `waitMs`.
+   * Serves the container in this namespace, or changes what it may ask about and whom else it asks. Resolves when it is served, when
+   * it is clear that it can't be yet, or after `waitMs`.
    */
-  async serve(path: string, networks: readonly string[], waitMs: number): Promise<void> {
+  async serve(sandbox: Sandbox, waitMs: number): Promise<void> {
+    const { path } = sandbox;
     const isNew = !this.#sandboxes.has(path);
-    this.#sandboxes.set(path, networks);
-    this.#tell({ type: 'serve', sandbox: { path, networks } });
+    this.#sandboxes.set(path, sandbox);
+    this.#tell({ type: 'serve', sandbox });
     if (!isNew || waitMs === 0) return;
     await new Promise<void>((resolve) => {
       const waiting = this.#waiting.get(path) ?? new Set();
@@ -104,9 +105,7 @@ export class NameServer implements AsyncDisposable {
     this.#worker = this.#spawn();
     this.#tell({ type: 'hosts', hosts: this.#hosts });
     for (const share of this.#shares.values()) this.#tell({ type: 'share', share });
-    for (const [path, networks] of this.#sandboxes) {
-      this.#tell({ type: 'serve', sandbox: { path, networks } });
-    }
+    for (const sandbox of this.#sandboxes.values()) this.#tell({ type: 'serve', sandbox });
   }
 
   #onMessage({ path, state, reason }: FromWorker): void {

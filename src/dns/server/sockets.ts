@@ -1,7 +1,8 @@
 import dgram from 'node:dgram';
 import net from 'node:net';
-import { parseAddress } from '../../net/index.js';
-import { closeFd, openInet } from '../../netlink/index.js';
+import { type Address, familyOf, parseAddress } from '../../net/index.js';
+import { closeFd, currentNetnsFd, openInet } from '../../netlink/index.js';
+import type { Upstream } from '../upstream.js';
 
 /** Where containers ask: Docker writes it into every resolv.conf. */
 export const RESOLVER = { address: parseAddress('127.0.0.11'), port: 53 } as const;
@@ -14,7 +15,7 @@ function asIs(
   _options: dgram.SocketOptions | object,
   callback: (error: null, address: string, family: number) => void,
 ): void {
-  callback(null, address, 4);
+  callback(null, address, familyOf(address as Address));
 }
 
 /** Gives the descriptor to `adopt`, and closes it when that refuses it. */
@@ -27,9 +28,9 @@ function adopted<T>(fd: number, adopt: (fd: number) => T): T {
   }
 }
 
-function adoptUdp(fd: number): dgram.Socket {
+function adoptUdp(fd: number, family: 4 | 6 = 4): dgram.Socket {
   return adopted(fd, () => {
-    const socket = dgram.createSocket({ type: 'udp4', lookup: asIs as never });
+    const socket = dgram.createSocket({ type: `udp${family}`, lookup: asIs as never });
     socket.bind({ fd, exclusive: true });
     return socket;
   });
@@ -46,17 +47,57 @@ export function listenTcp(netnsFd: number, server: net.Server): void {
   adopted(openInet(netnsFd, { transport: 'tcp', local }), (fd) => server.listen({ fd }));
 }
 
-/** To Docker's own resolver, from a port that the kernel chose at random; hears only of it, its refusals too. */
-export function connectUdp(netnsFd: number): dgram.Socket {
-  const local = { address: FORWARD_FROM, port: 0 };
-  const socket = adoptUdp(openInet(netnsFd, { transport: 'udp', local }));
+const ANY: Readonly<Record<4 | 6, Address>> = { 4: parseAddress('0.0.0.0'), 6: parseAddress('::') };
+
+/** Which of a container's own addresses nobody but it has: a loopback address of the host is meant then, as Docker takes it. */
+function isLoopback(address: Address): boolean {
+  return address === '::1' || address.startsWith('127.');
+}
+
+/** Opens a socket to ask a server with: Docker's resolver and all others from the container's namespace, the host's own from the host's. */
+function openTo(
+  netnsFd: number,
+  transport: 'udp' | 'tcp',
+  upstream: Upstream | undefined,
+  remote?: Upstream,
+): number {
+  const to = remote === undefined ? {} : { remote };
+  if (upstream === undefined) {
+    return openInet(netnsFd, { transport, local: { address: FORWARD_FROM, port: 0 }, ...to });
+  }
+  const local = { address: ANY[familyOf(upstream.address)], port: 0 };
+  if (!isLoopback(upstream.address)) return openInet(netnsFd, { transport, local, ...to });
+  const host = currentNetnsFd();
+  try {
+    return openInet(host, { transport, local, ...to });
+  } finally {
+    closeFd(host);
+  }
+}
+
+/**
+ * To Docker's own resolver or an upstream server, from a port that the kernel chose at random; hears only of it, its refusals too. Throws
+ * when nothing leads there.
+ */
+export function connectUdp(netnsFd: number, upstream?: Upstream): dgram.Socket {
+  const { address, port } = upstream ?? RESOLVER;
+  const socket = adoptUdp(openTo(netnsFd, 'udp', upstream), familyOf(address));
+  // What it says by an event is found out below.
+  const ignore = (): void => undefined;
+  socket.on('error', ignore);
   // At once, as nothing is looked up.
-  socket.connect(RESOLVER.port, RESOLVER.address);
+  socket.connect(port, address);
+  try {
+    socket.remoteAddress();
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+  socket.off('error', ignore);
   return socket;
 }
 
-export function connectTcp(netnsFd: number): net.Socket {
-  const local = { address: FORWARD_FROM, port: 0 };
-  const fd = openInet(netnsFd, { transport: 'tcp', local, remote: RESOLVER });
+export function connectTcp(netnsFd: number, upstream?: Upstream): net.Socket {
+  const fd = openTo(netnsFd, 'tcp', upstream, upstream ?? RESOLVER);
   return adopted(fd, () => new net.Socket({ fd, readable: true, writable: true }));
 }

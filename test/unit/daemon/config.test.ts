@@ -101,6 +101,13 @@ for (const [ranges, complaint] of [
   });
 }
 
+test('config > a server that is no address is refused in words', (t) => {
+  const flags = { dns: { upstream: ['10.0.0.53', 'dns.example'] } };
+  const message =
+    'the command line: dns.upstream: "dns.example" is no server: an address, or ADDRESS:PORT, or [IPV6]:PORT';
+  t.throws(() => loadConfig({ ...base, flags }), { code: 'INVALID_CONFIG', message });
+});
+
 test('config > ranges side by side are fine, in any spelling', (t) => {
   const ranges = ['10.0.0.0/9', '10.128.0.0/9', 'FD00:0::/48'];
   t.deepEqual(loadConfig({ ...base, flags: { ipam: { ranges } } }).ipam.ranges, ranges);

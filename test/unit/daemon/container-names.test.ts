@@ -1,5 +1,5 @@
 import test from 'ava';
-import { namesOf } from '../../../src/daemon/container-names.js';
+import { namesOf, upstreamsOf } from '../../../src/daemon/container-names.js';
 import type { DockerContainer } from '../../../src/docker/index.js';
 import { container, containerId } from './docker-container.js';
 
@@ -51,4 +51,16 @@ test('container names > only a health check that says healthy is healthy', (t) =
 test('container names > what does not fit a document is cut', (t) => {
   const labels = { 'weft.name': Array.from({ length: 500 }, (_, i) => `n${i}`).join(',') };
   t.is(named({ labels }).names.length, 64);
+});
+
+test('container names > a label says whom to ask, an empty one Docker, and a bad one is refused', (t) => {
+  const of = (label: string) =>
+    upstreamsOf(container(1, { labels: { 'weft.dns.upstream': label } }));
+  t.is(upstreamsOf(container(1)), undefined);
+  t.deepEqual(of(''), []);
+  t.deepEqual(
+    of('10.0.0.53, [fd00::53]:5353')?.map(({ port }) => port),
+    [53, 5353],
+  );
+  t.throws(() => of('dns.example'), { code: 'INVALID_UPSTREAM' });
 });

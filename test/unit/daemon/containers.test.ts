@@ -6,6 +6,7 @@ import {
   DockerEngine,
   type ListedContainer,
 } from '../../../src/docker/index.js';
+import { parseAddress } from '../../../src/net/index.js';
 import { container, containerId } from './docker-container.js';
 
 /** An engine whose containers the test sets. */
@@ -140,4 +141,15 @@ test('containers > the health of those that are not ours is no news', async (t) 
   const { engine, event } = setUp();
   await event('health_status: healthy', containerId(1));
   t.is(engine.asked, 0);
+});
+
+test('containers > whom one wants to have asked is told, and a label that says nothing sensible is as none', async (t) => {
+  const { engine, containers, event } = setUp();
+  const upstreams = () => containers.placements().map((placement) => placement.upstreams);
+  engine.set(container(1, { labels: { 'weft.dns.upstream': '10.0.0.53:5353' } }));
+  await event('start', containerId(1));
+  t.deepEqual(upstreams(), [[{ address: parseAddress('10.0.0.53'), port: 5353 }]]);
+  engine.set(container(1, { labels: { 'weft.dns.upstream': 'nonsense' } }));
+  await event('rename', containerId(1));
+  t.deepEqual(upstreams(), [undefined]);
 });

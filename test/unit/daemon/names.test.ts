@@ -2,6 +2,7 @@ import test from 'ava';
 import type { EndpointNames, EndpointsDocument, HostDocument } from '../../../src/cluster/index.js';
 import type { Placement } from '../../../src/daemon/containers.js';
 import { Names } from '../../../src/daemon/names.js';
+import type { Sandbox, Upstream } from '../../../src/dns/index.js';
 import { TYPE } from '../../../src/dns/wire/index.js';
 import { type Share, Zone } from '../../../src/dns/zone/index.js';
 import { Bindings } from '../../../src/driver/index.js';
@@ -13,10 +14,13 @@ const MAC = parseMac('02:42:0a:01:00:05');
 
 const dnsOf = (name: string): EndpointNames => ({ container: '1'.repeat(12), names: [name] });
 
+const standard: Upstream = { address: parseAddress('10.0.0.53'), port: 53 };
+
 /** A zone in place of the thread, with what shall be served. */
 class FakeServer {
   readonly zone = new Zone({ ttlSec: 5, localFirst: false });
   readonly served = new Map<string, readonly string[]>();
+  readonly upstreams = new Map<string, readonly Upstream[]>();
   told = 0;
 
   setShare(share: Share): void {
@@ -29,8 +33,9 @@ class FakeServer {
   setHosts(hosts: Parameters<Zone['setHosts']>[0]): void {
     this.zone.setHosts(hosts);
   }
-  async serve(path: string, networks: readonly string[]): Promise<void> {
+  async serve({ path, networks, upstreams = [] }: Sandbox): Promise<void> {
     this.served.set(path, networks);
+    this.upstreams.set(path, upstreams);
   }
   leave(path: string): void {
     this.served.delete(path);
@@ -69,6 +74,7 @@ async function setUp() {
     bindings,
     view: { hosts: () => world.alive.map(hostOf), endpoints: () => world.documents },
     containers: { names: (id) => world.called.get(id), placements: () => world.placements },
+    upstreams: [standard],
   });
   const ask = (name: string): string => {
     const reply = server.zone.answer({ name, type: TYPE.A }, [WEB]);
@@ -156,6 +162,23 @@ test('names > after a restart containers that run are served again, and what no 
   world.placements = [];
   names.compare();
   t.is(server.served.size, 0);
+});
+
+test('names > a container asks whom the settings say, or whom it says itself, from when Docker told it', async (t) => {
+  const { attach, server, world, names } = await setUp();
+  await attach('ep1', 5);
+  await names.join('web', 'ep1', '/netns/1');
+  t.deepEqual(server.upstreams.get('/netns/1'), [standard]);
+  const endpoints = [{ id: 'ep1', networkId: 'web', names: dnsOf('api') }];
+  const own: Upstream = { address: parseAddress('10.1.0.9'), port: 5353 };
+  for (const upstreams of [[own], []]) {
+    world.placements = [{ sandboxKey: '/netns/1', endpoints, upstreams }];
+    names.followUpstreams();
+    t.deepEqual(server.upstreams.get('/netns/1'), upstreams);
+  }
+  world.placements = [{ sandboxKey: '/netns/1', endpoints }];
+  names.compare();
+  t.deepEqual(server.upstreams.get('/netns/1'), [standard]);
 });
 
 test('names > a network that this host left is forgotten', async (t) => {
