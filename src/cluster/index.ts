@@ -6,6 +6,7 @@
  * a host that was removed writes nothing more.
  * Does not: know the kernel or Docker, or give out addresses.
  */
+export { Announcement } from './announcement.js';
 export {
   type DockerPool,
   type DockerSettings,

@@ -1,14 +1,13 @@
 import type { CallOptions, Store } from '../store/index.js';
 import type { Address, Mac } from '../net/index.js';
+import { Announcement } from './announcement.js';
 import { DocumentSet } from './document-set.js';
 import { LiveHosts } from './live-hosts.js';
 import {
   type EndpointRecord,
-  type EndpointsDocument,
   type HostDocument,
   type NetworkDocument,
   keys,
-  parseEndpoints,
   parseHost,
   parseNetwork,
 } from './documents.js';
@@ -45,13 +44,13 @@ export interface ViewEvents {
 
 /** What one other host has on one network, as long as it is live. */
 interface Share {
-  readonly document: EndpointsDocument;
+  readonly document: Announcement;
   readonly host: HostDocument;
   readonly endpoints: readonly RemoteEndpoint[];
 }
 
 interface Followed {
-  readonly documents: DocumentSet<EndpointsDocument>;
+  readonly documents: DocumentSet<Announcement>;
   /** By host id. */
   readonly shares: Map<string, Share>;
   readonly aborter: AbortController;
@@ -144,20 +143,21 @@ export class ClusterView implements AsyncDisposable {
   }
 
   /** The hosts that have a network, with their endpoints, those that are not live included; undefined: not followed, or not loaded yet. */
-  endpoints(networkId: string): EndpointsDocument[] | undefined {
+  endpoints(networkId: string): Announcement[] | undefined {
     const followed = this.#followed.get(networkId);
     return followed?.isLoaded ? followed.documents.values() : undefined;
   }
 
   /** The same for every network that some host has, followed or not, read from the store now. Throws what the store throws. */
-  async readEndpoints(options: CallOptions): Promise<Map<string, EndpointsDocument[]>> {
-    const members = new Map<string, EndpointsDocument[]>();
+  async readEndpoints(options: CallOptions): Promise<Map<string, Announcement[]>> {
+    const members = new Map<string, Announcement[]>();
     for (const { key, value } of await this.#store.list(keys.everyEndpoint, options)) {
-      const document = parseEndpoints(value);
+      const document = Announcement.parse(value);
       if (!document || keys.endpoints(document.network, document.host) !== key) {
         this.#events.onDamage(key);
         continue;
       }
+      document.settle();
       const others = members.get(document.network);
       if (others) others.push(document);
       else members.set(document.network, [document]);
@@ -179,7 +179,7 @@ export class ClusterView implements AsyncDisposable {
   }
 
   /** What the store says that this host has on a followed network; undefined: it has not joined, or it is not known yet. */
-  own(networkId: string): EndpointsDocument | undefined {
+  own(networkId: string): Announcement | undefined {
     return this.#followed.get(networkId)?.documents.get(keys.endpoints(networkId, this.#hostId));
   }
 
@@ -205,8 +205,8 @@ export class ClusterView implements AsyncDisposable {
   }
 
   #begin(networkId: string): Followed {
-    const keyOf = ({ host }: EndpointsDocument): string => keys.endpoints(networkId, host);
-    const documents = new DocumentSet(parseEndpoints, keyOf, this.#events.onDamage);
+    const keyOf = ({ host }: Announcement): string => keys.endpoints(networkId, host);
+    const documents = new DocumentSet(Announcement.parse, keyOf, this.#events.onDamage);
     const prefix = keys.endpointsOf(networkId);
     const aborter = new AbortController();
     const heads = keys.headsOf(networkId);
@@ -275,6 +275,7 @@ export class ClusterView implements AsyncDisposable {
       endpoints: shares.flatMap(({ endpoints }) => endpoints),
       vteps: shares.map(({ host }) => host.vtep),
     });
+    for (const { document } of shares) document.settle();
   }
 
   #refresh(networkId: string, { documents, shares }: Followed, hostId: string): boolean {

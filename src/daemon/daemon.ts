@@ -167,7 +167,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
   });
   const sandboxLinks = new SandboxLinks({ bindings, datapath, events, driver: () => driver });
   const naming = closer.use(
-    Naming.open({
+    await Naming.open({
       config: config.dns,
       hostId,
       engine,

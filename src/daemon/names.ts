@@ -15,7 +15,9 @@ export interface NamesDeps {
   readonly hostId: string;
   readonly server: Pick<NameServer, 'setShare' | 'deleteShare' | 'setHosts' | 'serve' | 'leave'>;
   readonly bindings: Bindings;
-  readonly view: Pick<ClusterView, 'hosts' | 'endpoints'>;
+  readonly view: Pick<ClusterView, 'hosts'> & {
+    endpoints(networkId: string): readonly EndpointsDocument[] | undefined;
+  };
   readonly containers: Pick<Containers, 'names' | 'placements'>;
   /** Whom containers ask that say nothing of it themselves; none: Docker's resolver. */
   readonly upstreams: readonly Upstream[];
@@ -78,16 +80,18 @@ export class Names {
     }
   }
 
+  /** The server knows no names any more. */
+  retell(): void {
+    this.#told.clear();
+    this.#tellAll();
+  }
+
   /** Brings everything in line with what Docker and the bindings hold. */
   compare(): void {
     const { bindings, containers } = this.#deps;
-    const bound = bindings.networks();
-    const ids = new Set(bound.map(({ network }) => network.id));
+    const ids = new Set(bindings.networks().map(({ network }) => network.id));
     for (const networkId of this.#told.keys()) if (!ids.has(networkId)) this.#forget(networkId);
-    for (const binding of bound) {
-      this.#tellLocal(binding);
-      this.onRemote(binding.network.id);
-    }
+    this.#tellAll();
     for (const [path, endpoints] of this.#sandboxes) {
       for (const [endpointId, dockerId] of endpoints) {
         if (bindings.endpoint(dockerId, endpointId)) continue;
@@ -137,6 +141,13 @@ export class Names {
     for (const host of left) {
       told.delete(host);
       server.deleteShare(networkId, host);
+    }
+  }
+
+  #tellAll(): void {
+    for (const binding of this.#deps.bindings.networks()) {
+      this.#tellLocal(binding);
+      this.onRemote(binding.network.id);
     }
   }
 
@@ -192,21 +203,14 @@ function networkOf({ network: { id, name } }: NetworkBinding): { id: string; nam
 }
 
 interface Attached {
-  readonly id: string;
   readonly addresses: readonly { readonly address: NamedEndpoint['addresses'][number] }[];
 }
 
 /** None while Docker has not told what it is called. */
-function named({ id, addresses }: Attached, dns: EndpointNames | undefined): NamedEndpoint[] {
+function named(attached: Attached, dns: EndpointNames | undefined): NamedEndpoint[] {
   if (dns === undefined) return [];
-  const { container, names, services = [], unhealthy = false } = dns;
-  return [
-    {
-      id,
-      names: [...names, container],
-      addresses: addresses.map(({ address }) => address),
-      services,
-      isHealthy: !unhealthy,
-    },
-  ];
+  const { container: id, names, services, unhealthy = false } = dns;
+  const addresses = attached.addresses.map(({ address }) => address);
+  const base = { id, names, addresses, isHealthy: !unhealthy };
+  return [services === undefined ? base : { ...base, services }];
 }

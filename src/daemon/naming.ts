@@ -59,14 +59,15 @@ export class Naming implements AsyncDisposable {
   }
 
   /** Starts the thread that answers, and to follow Docker. */
-  static open(deps: NamingDeps): Naming {
+  static async open(deps: NamingDeps): Promise<Naming> {
     const { config, log } = deps;
     const server = config.enabled
-      ? NameServer.open({
+      ? await NameServer.open({
           ttlSec: config.ttlSec,
           localFirst: config.localFirst,
           onSandbox: (path, state, reason) => report(log, path, state, reason),
           onCrash: (err) => log.error({ err }, 'names are not answered; starting anew'),
+          onReplaced: () => naming.#names?.retell(),
         })
       : undefined;
     const naming = new Naming(deps, server);

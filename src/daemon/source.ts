@@ -1,6 +1,6 @@
 import type {
+  Announcement,
   ClusterView,
-  EndpointsDocument,
   HostDocument,
   Members,
   NetworkDocument,
@@ -103,7 +103,7 @@ export class DaemonSource implements Source {
         hosts: remote ? remote.length + (binding ? 1 : 0) : null,
         endpoints: {
           local,
-          total: remote ? local + remote.flatMap((member) => member.endpoints).length : null,
+          total: remote ? local + remote.reduce((sum, { count }) => sum + count, 0) : null,
         },
         ...(binding ? { dockerNetworkId: binding.dockerId } : {}),
       };
@@ -194,14 +194,14 @@ export class DaemonSource implements Source {
   /** Who has a network: from memory where this host has it too, else read from the store. Undefined: not known. */
   async #members(
     networks: readonly NetworkDocument[],
-  ): Promise<(id: string) => readonly EndpointsDocument[] | undefined> {
+  ): Promise<(id: string) => readonly Announcement[] | undefined> {
     const { view } = this.#deps;
     const isWhole = networks.every(({ id }) => view.endpoints(id) !== undefined);
     const elsewhere = isWhole ? undefined : await this.#read();
     return (id) => view.endpoints(id) ?? (elsewhere && (elsewhere.get(id) ?? []));
   }
 
-  async #read(): Promise<Map<string, EndpointsDocument[]> | undefined> {
+  async #read(): Promise<Map<string, Announcement[]> | undefined> {
     const { health, view, log } = this.#deps;
     if (!health.store.reachable) return undefined;
     try {
@@ -227,7 +227,7 @@ export class DaemonSource implements Source {
   }
 }
 
-function remoteEndpoints({ network, host, endpoints }: EndpointsDocument): Endpoint[] {
+function remoteEndpoints({ network, host, endpoints }: Announcement): Endpoint[] {
   return endpoints.map(({ id, mac, addresses, name }) => ({
     id,
     network,

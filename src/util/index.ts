@@ -9,6 +9,7 @@ export { AppError, hasCode, messageOf } from './errors.js';
 export { Backoff, type BackoffOptions } from './backoff.js';
 export { Closer } from './closer.js';
 export { DirectoryLock } from './directory-lock.js';
+export { SMALL_HEAP, keepHeapSmall, keepHeapSmallBeside } from './heap.js';
 export { Journal, type JournalDamage, type JournalFile, type JournalOptions } from './journal.js';
 export { Outage } from './outage.js';
 export { StateError, type StateDetail } from './state-errors.js';

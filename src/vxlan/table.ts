@@ -5,28 +5,32 @@ import { type Tally, applySteps } from './tally.js';
 /**
  * One sort of row in the kernel: what is desired, and what was last seen or done there. With both known, a change costs
  * only its own messages; a dump now and then corrects what others did in between.
+ *
+ * There may be 50,000 rows, nearly all of them as desired: each is kept once, and the others apart.
  */
 export class Table<T> {
   readonly #kind: Kind<T>;
   readonly #messagesOf: (step: Step<T>) => readonly Message[];
   #desired = new Map<string, T>();
-  #observed = new Map<string, T>();
+  /** Where the kernel has not what is desired: what it has, undefined for nothing. */
+  readonly #odd = new Map<string, T | undefined>();
 
   constructor(kind: Kind<T>, messagesOf: (step: Step<T>) => readonly Message[]) {
     this.#kind = kind;
     this.#messagesOf = messagesOf;
   }
 
-  /** Takes in a dump. What is as desired is kept as the desired object, under its key: one of each in memory, not two. */
+  /** Takes in a dump. */
   observe(rows: Iterable<T>): void {
-    this.#observed = new Map();
+    this.#odd.clear();
+    const missing = new Set(this.#desired.keys());
     for (const row of rows) {
       const key = this.#kind.key(row);
-      const desired = this.#desired.get(key);
-      const isSame = desired !== undefined && this.#kind.same(desired, row);
-      if (isSame) this.#observed.set(this.#kind.key(desired), desired);
-      else this.#observed.set(key, row);
+      missing.delete(key);
+      if (this.#isDesired(key, row)) this.#odd.delete(key);
+      else this.#odd.set(key, row);
     }
+    for (const key of missing) this.#odd.set(key, undefined);
   }
 
   /** Whether something is desired at this row's place. */
@@ -41,7 +45,7 @@ export class Table<T> {
 
   /** What is at this row's place in the kernel, as far as we know. */
   observed(row: T): T | undefined {
-    return this.#observed.get(this.#kind.key(row));
+    return this.#at(this.#kind.key(row));
   }
 
   /** Makes these rows all that is desired. `mayDelete` says which others go. */
@@ -51,10 +55,12 @@ export class Table<T> {
     mayDelete: (row: T) => boolean,
     tally: Tally,
   ): Promise<void> {
-    this.#desired = byKey(this.#kind, rows);
-    const ours = (row: T) => this.#kind.ours(row) && mayDelete(row);
-    const steps = planByKey({ ...this.#kind, ours }, this.#desired, this.#observed);
-    await this.#apply(conn, steps, tally);
+    const desired = byKey(this.#kind, rows);
+    const keys = new Set([...this.#desired.keys(), ...this.#odd.keys(), ...desired.keys()]);
+    const observed = this.#want(keys, desired);
+    // The same rows, under keys that are texts of the rows themselves.
+    this.#desired = desired;
+    await this.#apply(conn, this.#plan(desired, observed, mayDelete), tally);
   }
 
   /** Makes these rows all that is desired at the places with these keys, and leaves the other places. */
@@ -66,31 +72,24 @@ export class Table<T> {
     tally: Tally,
   ): Promise<void> {
     const desired = byKey(this.#kind, rows);
-    const observed = new Map<string, T>();
-    for (const key of keys) {
-      const [wanted, there] = [desired.get(key), this.#observed.get(key)];
-      if (wanted === undefined) this.#desired.delete(key);
-      else this.#desired.set(key, wanted);
-      if (there !== undefined) observed.set(key, there);
-    }
-    const ours = (row: T) => this.#kind.ours(row) && mayDelete(row);
-    await this.#apply(conn, planByKey({ ...this.#kind, ours }, desired, observed), tally);
+    const observed = this.#want(keys, desired);
+    await this.#apply(conn, this.#plan(desired, observed, mayDelete), tally);
   }
 
   /** Makes these rows desired too. */
   async put(conn: Connection, rows: readonly T[], tally: Tally): Promise<void> {
-    const added = byKey(this.#kind, rows);
-    for (const [key, row] of added) this.#desired.set(key, row);
-    const steps = planByKey({ ...this.#kind, ours: () => false }, added, this.#observed);
-    await this.#apply(conn, steps, tally);
+    const desired = byKey(this.#kind, rows);
+    const observed = this.#want(desired.keys(), desired);
+    await this.#apply(conn, planByKey(this.#kind, desired, observed), tally);
   }
 
   /** Makes these rows undesired and deletes them, seen or not: one may have come of an exchange that broke off. */
   async remove(conn: Connection, rows: readonly T[], tally: Tally): Promise<void> {
-    for (const row of rows) this.#desired.delete(this.#kind.key(row));
-    const steps = rows.map(
-      (row) => ({ op: 'delete', observed: this.observed(row) ?? row }) as const,
-    );
+    const byPlace = byKey(this.#kind, rows);
+    const observed = this.#want(byPlace.keys(), new Map());
+    const steps = Array.from(byPlace, ([key, row]) => {
+      return { op: 'delete', observed: observed.get(key) ?? row } as const;
+    });
     await this.#apply(conn, steps, tally);
   }
 
@@ -98,7 +97,7 @@ export class Table<T> {
   forget(rows: readonly T[]): void {
     for (const row of rows) {
       this.#desired.delete(this.#kind.key(row));
-      this.#observed.delete(this.#kind.key(row));
+      this.#odd.delete(this.#kind.key(row));
     }
   }
 
@@ -109,10 +108,43 @@ export class Table<T> {
     return !isGone && this.#kind.same(wanted, row);
   }
 
+  #at(key: string): T | undefined {
+    return this.#odd.has(key) ? this.#odd.get(key) : this.#desired.get(key);
+  }
+
+  #isDesired(key: string, row: T | undefined): boolean {
+    const desired = this.#desired.get(key);
+    if (desired === undefined || row === undefined) return desired === row;
+    return this.#kind.same(desired, row);
+  }
+
+  /** Makes these rows what is desired at these keys; answers what is there. */
+  #want(keys: Iterable<string>, desired: ReadonlyMap<string, T>): Map<string, T> {
+    const observed = new Map<string, T>();
+    for (const key of keys) {
+      const there = this.#at(key);
+      if (there !== undefined) observed.set(key, there);
+      const wanted = desired.get(key);
+      if (wanted === undefined) this.#desired.delete(key);
+      else this.#desired.set(key, wanted);
+      if (this.#isDesired(key, there)) this.#odd.delete(key);
+      else this.#odd.set(key, there);
+    }
+    return observed;
+  }
+
+  #plan(
+    desired: ReadonlyMap<string, T>,
+    observed: ReadonlyMap<string, T>,
+    mayDelete: (row: T) => boolean,
+  ): Step<T>[] {
+    const ours = (row: T) => this.#kind.ours(row) && mayDelete(row);
+    return planByKey({ ...this.#kind, ours }, desired, observed);
+  }
+
   async #apply(conn: Connection, steps: readonly Step<T>[], tally: Tally): Promise<void> {
     await applySteps(conn, steps, this.#messagesOf, tally, (step) => {
-      if (step.op === 'delete') this.#observed.delete(this.#kind.key(step.observed));
-      else this.#observed.set(this.#kind.key(step.desired), step.desired);
+      this.#odd.delete(this.#kind.key(step.op === 'delete' ? step.observed : step.desired));
     });
   }
 }

@@ -2,11 +2,12 @@
 import { NameServer } from '../../src/dns/index.js';
 import { parseAddress } from '../../src/net/index.js';
 
-const server = NameServer.open({
+const server = await NameServer.open({
   ttlSec: 5,
   localFirst: false,
   onSandbox: () => undefined,
   onCrash: () => process.exit(1),
+  onReplaced: () => undefined,
 });
 const addresses = [parseAddress('10.0.0.1')];
 server.setShare({

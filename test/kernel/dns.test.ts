@@ -25,11 +25,12 @@ interface TestServer {
 
 async function testServer(t: ExecutionContext): Promise<TestServer> {
   const states = new Map<string, SandboxState>();
-  const server = NameServer.open({
+  const server = await NameServer.open({
     ttlSec: 5,
     localFirst: false,
     onSandbox: (path, state) => states.set(path, state),
     onCrash: (error) => t.log(error),
+    onReplaced: () => setApis(server, 1),
   });
   t.teardown(async () => server[Symbol.asyncDispose]());
   setApis(server, 1);

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { SMALL_HEAP, keepHeapSmallBeside } from '../../util/index.js';
 import type { NamedHost, Share, ZoneOptions } from '../zone/index.js';
 import type { FromWorker, Sandbox, SandboxState, ToWorker } from './protocol.js';
 
@@ -11,20 +12,23 @@ export interface NameServerOptions extends ZoneOptions {
   readonly onSandbox: (path: string, state: SandboxState, reason: string | undefined) => void;
   /** The thread ended by itself; another one takes its place. */
   readonly onCrash: (error: unknown) => void;
+  /** The other one is there, and knows no shares yet. */
+  readonly onReplaced: () => void;
 }
 
 /**
- * The serving thread, from outside. Everything it is told is kept here, so that another one can take its place.
+ * The serving thread, from outside. When another one takes its place, it is told here what it shall serve; the shares, of which there
+ * may be many, whoever owns them tells again.
  *
  * Nothing here waits but `serve`, and closing.
  */
 export class NameServer implements AsyncDisposable {
   readonly #options: NameServerOptions;
-  readonly #shares = new Map<string, Share>();
   readonly #sandboxes = new Map<string, Sandbox>();
   readonly #waiting = new Map<string, Set<() => void>>();
   #hosts: readonly NamedHost[] = [];
   #worker: Worker;
+  #started = Promise.resolve();
   #restart: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -33,18 +37,19 @@ export class NameServer implements AsyncDisposable {
     this.#worker = this.#spawn();
   }
 
-  /** Starts the thread. */
-  static open(options: NameServerOptions): NameServer {
-    return new NameServer(options);
+  /** Resolves when the thread runs, or has ended already and will be followed by another one. */
+  static async open(options: NameServerOptions): Promise<NameServer> {
+    const server = new NameServer(options);
+    await server.#started;
+    return server;
   }
 
   setShare(share: Share): void {
-    this.#shares.set(keyOf(share.network.id, share.host), share);
     this.#tell({ type: 'share', share });
   }
 
   deleteShare(network: string, host: string): void {
-    if (this.#shares.delete(keyOf(network, host))) this.#tell({ type: 'no-share', network, host });
+    this.#tell({ type: 'no-share', network, host });
   }
 
   setHosts(hosts: readonly NamedHost[]): void {
@@ -89,6 +94,12 @@ export class NameServer implements AsyncDisposable {
     const { ttlSec, localFirst } = this.#options;
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: { ttlSec, localFirst } satisfies ZoneOptions,
+      resourceLimits: SMALL_HEAP,
+    });
+    keepHeapSmallBeside(worker);
+    this.#started = new Promise((resolve) => {
+      worker.once('online', resolve);
+      worker.once('exit', () => resolve());
     });
     let reason: unknown;
     worker.on('message', (message: FromWorker) => this.#onMessage(message));
@@ -104,7 +115,7 @@ export class NameServer implements AsyncDisposable {
   #replace(): void {
     this.#worker = this.#spawn();
     this.#tell({ type: 'hosts', hosts: this.#hosts });
-    for (const share of this.#shares.values()) this.#tell({ type: 'share', share });
+    this.#options.onReplaced();
     for (const sandbox of this.#sandboxes.values()) this.#tell({ type: 'serve', sandbox });
   }
 
@@ -135,5 +146,3 @@ export class NameServer implements AsyncDisposable {
     clearTimeout(timer);
   }
 }
-
-const keyOf = (network: string, host: string): string => `${network}/${host}`;

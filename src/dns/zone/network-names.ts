@@ -2,18 +2,27 @@ import type { Address } from '../../net/index.js';
 import { isName } from '../wire/index.js';
 import type { NamedEndpoint, Share } from './types.js';
 
-/** An endpoint with what matters to whoever chooses among several. */
-export interface Candidate {
-  readonly endpoint: NamedEndpoint;
-  readonly isLocal: boolean;
-  readonly isAlive: boolean;
+/** Where an endpoint is; one object for all of one host's. */
+interface Place {
+  isLocal: boolean;
+  isAlive: boolean;
+}
+
+/** An endpoint with what matters to whoever chooses among several. There may be 50,000, so it is one object and no more. */
+export interface Candidate extends NamedEndpoint {
+  readonly place: Readonly<Place>;
+}
+
+interface Held {
+  readonly place: Place;
+  readonly candidates: readonly Candidate[];
 }
 
 /** The names of one network, by text in lower case. A share that is set again costs what changed in it. */
 export class NetworkNames {
   /** In lower case; undefined for a network without a name. */
   name: string | undefined;
-  readonly #shares = new Map<string, Map<string, Candidate>>();
+  readonly #shares = new Map<string, Held>();
   readonly #byName = new Index<string>();
   readonly #byAddress = new Index<Address>();
 
@@ -22,12 +31,17 @@ export class NetworkNames {
   }
 
   set({ host, isLocal, isAlive, endpoints }: Share): void {
-    const before = this.#shares.get(host) ?? new Map<string, Candidate>();
+    const { place, candidates } = this.#shares.get(host) ?? {
+      place: { isLocal, isAlive },
+      candidates: [],
+    };
+    Object.assign(place, { isLocal, isAlive } satisfies Place);
+    const before = new Map(candidates.map((each) => [each.id, each]));
     const after = new Map<string, Candidate>();
     const fresh: Candidate[] = [];
     for (const endpoint of endpoints) {
       if (after.has(endpoint.id)) continue;
-      const candidate = { endpoint, isLocal, isAlive };
+      const candidate = candidateOf(endpoint, place);
       const old = before.get(endpoint.id);
       if (old !== undefined && JSON.stringify(old) === JSON.stringify(candidate)) {
         after.set(endpoint.id, old);
@@ -38,12 +52,12 @@ export class NetworkNames {
       }
     }
     for (const gone of before.values()) this.#drop(gone);
-    this.#shares.set(host, after);
+    this.#shares.set(host, { place, candidates: [...after.values()] });
     for (const candidate of fresh) this.#add(candidate);
   }
 
   delete(host: string): void {
-    for (const gone of this.#shares.get(host)?.values() ?? []) this.#drop(gone);
+    for (const gone of this.#shares.get(host)?.candidates ?? []) this.#drop(gone);
     this.#shares.delete(host);
   }
 
@@ -56,23 +70,31 @@ export class NetworkNames {
   }
 
   #add(candidate: Candidate): void {
-    for (const name of namesOf(candidate)) this.#byName.add(name, candidate);
-    for (const address of addressesOf(candidate)) this.#byAddress.add(address, candidate);
+    for (const name of keysOf(candidate)) this.#byName.add(name, candidate);
+    for (const address of new Set(candidate.addresses)) this.#byAddress.add(address, candidate);
   }
 
   #drop(candidate: Candidate): void {
-    for (const name of namesOf(candidate)) this.#byName.delete(name, candidate);
-    for (const address of addressesOf(candidate)) this.#byAddress.delete(address, candidate);
+    for (const name of keysOf(candidate)) this.#byName.delete(name, candidate);
+    for (const address of new Set(candidate.addresses)) this.#byAddress.delete(address, candidate);
   }
 }
 
-/** Docker lets containers have names that DNS can't carry: those are left out. */
-function namesOf({ endpoint }: Candidate): Set<string> {
-  return new Set(endpoint.names.filter(isName).map((name) => name.toLowerCase()));
+/** Spelled out: an object made by spreading another takes three times the memory. */
+function candidateOf(endpoint: NamedEndpoint, place: Place): Candidate {
+  const { id, names, addresses, services, isHealthy } = endpoint;
+  return services === undefined
+    ? { id, names, addresses, isHealthy, place }
+    : { id, names, addresses, services, isHealthy, place };
 }
 
-function addressesOf({ endpoint }: Candidate): Set<Address> {
-  return new Set(endpoint.addresses);
+/** All that it is called. Docker lets containers have names that DNS can't carry: those are left out. */
+export function namesOf({ names, id }: NamedEndpoint): string[] {
+  return [...names, id].filter(isName);
+}
+
+function keysOf(candidate: Candidate): Set<string> {
+  return new Set(namesOf(candidate).map((name) => name.toLowerCase()));
 }
 
 /** Candidates by key. Nearly every key has one: it is kept as itself, for a list around it takes more memory than it does. */

@@ -2,12 +2,12 @@ import type { Address } from '../../net/index.js';
 
 /** One attachment of a container to a network, by what it is called there. */
 export interface NamedEndpoint {
-  /** Docker's endpoint id. */
+  /** The first 12 digits of its container's id, which are a name too. */
   readonly id: string;
-  /** Of any case; the first is the container's own name, which PTR and SRV answer with. */
+  /** The others, of any case; the first is the container's own, which PTR and SRV answer with. */
   readonly names: readonly string[];
   readonly addresses: readonly Address[];
-  readonly services: readonly Service[];
+  readonly services?: readonly Service[];
   /** False while a health check says so. */
   readonly isHealthy: boolean;
 }

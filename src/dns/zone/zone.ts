@@ -1,6 +1,6 @@
 import { type Address, familyOf } from '../../net/index.js';
 import { RCODE, TYPE, type Reply, type ResourceRecord, isName } from '../wire/index.js';
-import { type Candidate, NetworkNames } from './network-names.js';
+import { type Candidate, NetworkNames, namesOf } from './network-names.js';
 import { addressOfReverse } from './reverse.js';
 import type { NamedEndpoint, NamedHost, Share, ZoneOptions } from './types.js';
 
@@ -85,7 +85,7 @@ export class Zone {
       // A name that someone has is answered here whatever is asked: elsewhere it would not exist.
       const candidates = this.#inOrder(chosen(found.candidates));
       return this.#addresses(
-        candidates.flatMap(({ endpoint }) => endpoint.addresses),
+        candidates.flatMap(({ addresses }) => addresses),
         type,
       );
     }
@@ -104,8 +104,8 @@ export class Zone {
     if (!protocol.startsWith('_')) return undefined;
     const found = find(rest.join('.'), networks);
     if (found === undefined) return undefined;
-    const offers = this.#inOrder(chosen(found.candidates)).flatMap(({ endpoint }) =>
-      endpoint.services
+    const offers = this.#inOrder(chosen(found.candidates)).flatMap((endpoint) =>
+      (endpoint.services ?? [])
         .filter((s) => `_${s.label}`.toLowerCase() === label && `_${s.protocol}` === protocol)
         .map(({ port }) => ({ port, endpoint })),
     );
@@ -130,7 +130,7 @@ export class Zone {
     if (network === undefined) return undefined;
     if (type !== TYPE.PTR && type !== TYPE.ANY) return this.#negative(RCODE.NOERROR);
     const { ttlSec: ttl } = this.#options;
-    const answers = chosen(network.at(address)).flatMap(({ endpoint }): ResourceRecord[] => {
+    const answers = chosen(network.at(address)).flatMap((endpoint): ResourceRecord[] => {
       const target = fullName(endpoint, network);
       return target === undefined ? [] : [{ type: TYPE.PTR, ttl, target }];
     });
@@ -177,7 +177,10 @@ export class Zone {
     const first = this.#turn % candidates.length;
     const turned = [...candidates.slice(first), ...candidates.slice(0, first)];
     if (!this.#options.localFirst) return turned;
-    return [...turned.filter((c) => c.isLocal), ...turned.filter((c) => !c.isLocal)];
+    return [
+      ...turned.filter(({ place }) => place.isLocal),
+      ...turned.filter(({ place }) => !place.isLocal),
+    ];
   }
 }
 
@@ -197,13 +200,13 @@ function find(name: string, networks: readonly NetworkNames[]): Found | undefine
 
 function chosen(candidates: readonly Candidate[]): readonly Candidate[] {
   if (candidates.every(isWell)) return candidates;
-  const alive = candidates.filter(({ isAlive }) => isAlive);
+  const alive = candidates.filter(({ place }) => place.isAlive);
   const well = candidates.filter(isWell);
   if (well.length > 0) return well;
   return alive.length > 0 ? alive : candidates;
 }
 
-const isWell = ({ isAlive, endpoint }: Candidate): boolean => isAlive && endpoint.isHealthy;
+const isWell = ({ place, isHealthy }: Candidate): boolean => place.isAlive && isHealthy;
 
 function isAsked(type: number, address: Address): boolean {
   if (type === TYPE.ANY) return true;
@@ -211,7 +214,9 @@ function isAsked(type: number, address: Address): boolean {
 }
 
 /** The first of its names that DNS can carry. */
-function fullName({ names }: NamedEndpoint, network: NetworkNames): string | undefined {
+function fullName(endpoint: NamedEndpoint, network: NetworkNames): string | undefined {
   const below = network.name === undefined ? DOMAIN : `${network.name}.${DOMAIN}`;
-  return names.map((name) => `${name}.${below}`).find(isName);
+  return namesOf(endpoint)
+    .map((name) => `${name}.${below}`)
+    .find(isName);
 }

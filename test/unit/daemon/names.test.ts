@@ -119,6 +119,19 @@ test('names > what other hosts announce is found, without a second word for what
   t.is(ask('db'), '');
 });
 
+test('names > a server that knows nothing any more is told all of it again', async (t) => {
+  const { attach, server, world, names, ask } = await setUp();
+  await attach('ep1', 5);
+  world.called.set('ep1', dnsOf('api'));
+  world.documents = [documentOf('h2', 'db', 6)];
+  names.compare();
+  for (const host of ['h1', 'h2']) server.zone.deleteShare(WEB, host);
+  t.is(ask('api') + ask('db'), '');
+  names.retell();
+  t.is(ask('api'), '10.1.0.5');
+  t.is(ask('db'), '10.1.0.6');
+});
+
 test('names > a host that is gone is asked for only when no other is left', async (t) => {
   const { world, names, ask } = await setUp();
   world.documents = [documentOf('h2', 'db', 6), documentOf('h3', 'db', 7)];
