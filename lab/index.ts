@@ -8,7 +8,7 @@ export { LabError } from './errors.js';
 export { ConsulServer } from './consul-server.js';
 export { Host } from './host.js';
 export { imageName } from './image.js';
-export { isJailed, runInJail, type JailOptions } from './jail.js';
+export { isJailed, jailDirectory, runInJail, type JailOptions } from './jail.js';
 export { Lab, storeKinds, type LabOptions, type StoreKind } from './lab.js';
 export { Machine, projectDirectory } from './machine.js';
 export { oneOf, wholeNumber } from './options.js';
@@ -25,6 +25,7 @@ export {
   ensureLabPackages,
   ensureTestTools,
   ensureTools,
+  ensureUnbound,
   type Engine,
   type EngineRelease,
 } from './packages.js';

@@ -28,6 +28,8 @@ interface Bundle {
 }
 
 const renamed: Readonly<Record<string, string>> = { 'tini-static': 'docker-init' };
+/** Where Debian keeps libraries. */
+const multiarch = `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
 const dockerFiles = ['usr/sbin/dockerd', 'usr/sbin/docker-proxy', 'usr/bin/docker'];
 
 // Only the daemon and its direct helpers come from newer suites: their runc and containerd want a newer libc.
@@ -48,6 +50,17 @@ const bundles = {
     suite: 'trixie',
     packages: ['docker-compose'],
     files: ['usr/libexec/docker/cli-plugins/docker-compose'],
+  },
+  // Unpacked, as the installed package would serve the machine; with what it needs that a small Debian lacks.
+  unbound: {
+    suite: 'bookworm',
+    packages: ['unbound', 'libprotobuf-c1', 'libevent-2.1-7', 'libnghttp2-14', 'libpython3.11'],
+    files: [
+      'usr/sbin/unbound',
+      ...['protobuf-c.so.1', 'event-2.1.so.7', 'nghttp2.so.14', 'python3.11.so.1.0'].map(
+        (name) => `usr/lib/${multiarch}/lib${name}`,
+      ),
+    ],
   },
   'docker-20.10': { suite: 'bookworm', packages: ['docker.io'], files: dockerFiles },
   'docker-26.1': { suite: 'trixie', packages: ['docker.io', 'docker-cli'], files: dockerFiles },
@@ -75,6 +88,8 @@ const benchTools: typeof tools = [
   ['iperf3', 'iperf3'],
   ['sockperf', 'sockperf'],
   ['perf', 'linux-perf'],
+  ['dnsperf', 'dnsperf'],
+  ['dnsmasq', 'dnsmasq-base'],
 ];
 
 /** The path of a consul binary: CONSUL_BIN, or Debian 11's 1.8.7 out of the cache, fetched when missing. */
@@ -123,9 +138,15 @@ export async function ensureTestTools(): Promise<void> {
   await installMissing([...tools, ...testTools]);
 }
 
-/** Installs what benchmarks need beyond a lab, and lack. */
+/** Installs and fetches what benchmarks need beyond a lab, and lack. */
 export async function ensureBenchTools(): Promise<void> {
   await installMissing(benchTools);
+  await ensureUnbound();
+}
+
+/** The directory of the resolver unbound and of libraries that it needs; fetched when missing. */
+export async function ensureUnbound(): Promise<string> {
+  return ensureBundle('unbound');
 }
 
 /** Fetches and installs everything a lab with this engine needs; inside a jail there is no network to do so. */

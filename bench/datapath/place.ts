@@ -22,6 +22,11 @@ const ahead = '{ echo -20 > /proc/self/autogroup; } 2>/dev/null; exec nice -n -2
 
 /** The command line that runs `argv` in a place on one core, for a process of the jail. */
 export function inPlace({ pid }: Place, core: number, argv: readonly string[]): string[] {
-  const enter = ['nsenter', `--net=/proc/${pid}/ns/net`, 'taskset', '--cpu-list', String(core)];
+  return inNetns(`/proc/${pid}/ns/net`, core, argv);
+}
+
+/** The same in the namespace that this is a file of. */
+export function inNetns(netns: string, core: number, argv: readonly string[]): string[] {
+  const enter = ['nsenter', `--net=${netns}`, 'taskset', '--cpu-list', String(core)];
   return [...enter, 'sh', '-c', ahead, 'sh', ...argv];
 }
