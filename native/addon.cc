@@ -1,10 +1,11 @@
-// weft's native addon: netlink sockets, network namespaces and sockets in them for src/netlink/native.ts, its only user.
+// weft's native addon: netlink sockets, network namespaces, and sockets and datagrams in them for src/netlink/native.ts, its only user.
 //
 // Bytes in, bytes out: it parses nothing, retries nothing and decides nothing. It keeps no state outside the objects
 // that JavaScript holds, so it can be loaded in any number of environments (workers) of one process. Arguments are
 // checked in TypeScript.
 #include <napi.h>
 
+#include "datagrams.h"
 #include "inet.h"
 #include "netns.h"
 #include "socket.h"
@@ -30,6 +31,10 @@ static Napi::Object Init(Napi::Env, Napi::Object exports) {
   Export(exports, "deleteNetns", weft::DeleteNetns);
   Export(exports, "writeInNetns", weft::WriteInNetns);
   Export(exports, "openInet", weft::OpenInet);
+  Export(exports, "localPort", weft::LocalPort);
+  Export(exports, "startDatagrams", weft::StartDatagrams);
+  Export(exports, "sendDatagram", weft::SendDatagram);
+  Export(exports, "stopDatagrams", weft::StopDatagrams);
   Export(exports, "closeFd", weft::CloseFd);
   return exports;
 }

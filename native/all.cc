@@ -1,5 +1,6 @@
 // The addon as one translation unit: reading napi.h takes a compiler longer than all of our files together.
 #include "addon.cc"
+#include "datagrams.cc"
 #include "error.cc"
 #include "execute.cc"
 #include "inet.cc"

@@ -69,4 +69,16 @@ Napi::Value OpenInet(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value LocalPort(const Napi::CallbackInfo& info) {
+  Endpoint local;
+  local.length = sizeof local.address;
+  auto* address = reinterpret_cast<sockaddr*>(&local.address);
+  if (getsockname(info[0].As<Napi::Number>().Int32Value(), address, &local.length) != 0) {
+    Throw(info.Env(), {errno, "getsockname"});
+    return info.Env().Undefined();
+  }
+  // The port is in the same place for both families.
+  return Napi::Number::New(info.Env(), ntohs(reinterpret_cast<sockaddr_in*>(address)->sin_port));
+}
+
 }  // namespace weft

@@ -11,4 +11,7 @@ namespace weft {
 // octets; port 0 lets the kernel choose. Waits for a thread that enters the namespace, some tens of microseconds.
 Napi::Value OpenInet(const Napi::CallbackInfo& info);
 
+// localPort(fd): number
+Napi::Value LocalPort(const Napi::CallbackInfo& info);
+
 }  // namespace weft

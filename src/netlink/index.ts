@@ -20,6 +20,7 @@ export {
   type Socket,
 } from './connection.js';
 export { type Message } from './message.js';
+export { Datagrams, type OnDatagram } from './datagrams.js';
 export {
   bindNetns,
   closeFd,
@@ -28,6 +29,7 @@ export {
   deleteNetns,
   type InetAddress,
   type InetOptions,
+  localPort,
   netnsIno,
   openInet,
   openNetns,

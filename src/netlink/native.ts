@@ -17,6 +17,12 @@ export interface NativeSocket {
   readonly [nativeSocket]: true;
 }
 
+declare const nativeDatagrams: unique symbol;
+/** See datagrams.ts. */
+export interface NativeDatagrams {
+  readonly [nativeDatagrams]: true;
+}
+
 export interface SocketOptions {
   /** The network namespace that the socket lives in, for good; default: this process's. May be closed after the call. */
   readonly netnsFd?: number;
@@ -33,7 +39,7 @@ export interface Monitor {
 
 type OnEvent = (datagram: Uint8Array | undefined, error: Error | undefined) => void;
 
-interface Addon {
+export interface Addon {
   openSocket(
     protocol: number,
     groups: readonly number[],
@@ -57,6 +63,18 @@ interface Addon {
     remote: Uint8Array | undefined,
     remotePort: number,
   ): number;
+  localPort(fd: number): number;
+  startDatagrams(
+    fd: number,
+    incoming: Uint8Array,
+    incomingLengths: Uint32Array,
+    peers: Uint8Array,
+    outgoing: Uint8Array,
+    outgoingLengths: Uint32Array,
+    onBatch: (count: number) => void,
+  ): NativeDatagrams;
+  sendDatagram(datagrams: NativeDatagrams, octets: Uint8Array, peer: Uint8Array): void;
+  stopDatagrams(datagrams: NativeDatagrams): void;
   closeFd(fd: number): void;
 }
 
@@ -66,7 +84,7 @@ const DEFAULT_BUFFER = 4 * 1024 * 1024;
 let loaded: Addon | undefined;
 
 /** WEFT_NATIVE names another build of the addon, such as one with sanitizers. */
-function addon(): Addon {
+export function addon(): Addon {
   if (loaded) return loaded;
   const path = process.env['WEFT_NATIVE'] ?? '../../../native/build/Release/weft.node';
   try {
@@ -82,7 +100,7 @@ function checkInteger(name: string, value: number, min: number, max: number): vo
   throw new RangeError(`${name} must be an integer from ${min} to ${max}, not ${value}`);
 }
 
-function checkFd(name: string, fd: number): void {
+export function checkFd(name: string, fd: number): void {
   checkInteger(name, fd, 0, 0x7fffffff);
 }
 
@@ -233,6 +251,12 @@ export function openInet(netnsFd: number, { transport, local, remote }: InetOpti
     to?.octets,
     to?.port ?? 0,
   );
+}
+
+/** The port that a socket of openInet has. */
+export function localPort(fd: number): number {
+  checkFd('fd', fd);
+  return addon().localPort(fd);
 }
 
 /** Identity of the namespace behind an open descriptor; the number may come again once the namespace is gone. */

@@ -1,6 +1,14 @@
 /** A worker thread that keeps the addon busy until it is terminated: a monitor that reads, requests in flight. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { createNetns, execute, openMonitor, openSocket } from '../../src/netlink/native.js';
+import { parseAddress } from '../../src/net/index.js';
+import { Datagrams } from '../../src/netlink/datagrams.js';
+import {
+  createNetns,
+  execute,
+  openInet,
+  openMonitor,
+  openSocket,
+} from '../../src/netlink/native.js';
 import { dumpLinks } from './native.js';
 
 /** What the test wants of the worker. */
@@ -21,6 +29,9 @@ openMonitor(
     throw error;
   },
 );
+
+const local = { address: parseAddress('127.0.0.1'), port: 0 };
+new Datagrams(openInet(netnsFd, { transport: 'udp', local }), () => undefined).peer();
 
 async function keepBusy(): Promise<void> {
   const socket = await openSocket(0, { netnsFd });

@@ -1,7 +1,13 @@
-import type dgram from 'node:dgram';
 import { once } from 'node:events';
 import type net from 'node:net';
-import { Connection, NETLINK, closeFd, nft, openNetns } from '../../netlink/index.js';
+import {
+  Connection,
+  type Datagrams,
+  NETLINK,
+  closeFd,
+  nft,
+  openNetns,
+} from '../../netlink/index.js';
 import type { Zone } from '../zone/index.js';
 import { Elsewhere } from './elsewhere.js';
 import { Forwarder, type OnReply, type OpenSocket } from './forwarder.js';
@@ -26,7 +32,7 @@ export class Listener implements AsyncDisposable {
   readonly #elsewhere: Elsewhere;
   readonly #streams: StreamServer;
   readonly #asked = new Set<net.Socket>();
-  #udp: dgram.Socket | undefined;
+  #udp: Datagrams | undefined;
   #table: Connection | undefined;
   #isClosed = false;
 
@@ -52,10 +58,8 @@ export class Listener implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const udp = (this.#udp = listenUdp(this.#netnsFd));
-    udp.on('message', (message, from) => this.#onDatagram(udp, message, from));
-    // An asker that went away before its answer came.
-    udp.on('error', () => undefined);
+    const { datagrams, port } = listenUdp(this.#netnsFd, (...each) => this.#onDatagram(...each));
+    this.#udp = datagrams;
     const { server } = this.#streams;
     listenTcp(this.#netnsFd, server);
     if (!server.listening) await once(server, 'listening');
@@ -63,7 +67,7 @@ export class Listener implements AsyncDisposable {
     const tcpPort = (server.address() as net.AddressInfo).port;
     const options = { netns: this.#netnsFd, protocol: NETLINK.NETFILTER };
     this.#table = await Connection.open(options);
-    await nft.replaceTable(this.#table, resolverTable(udp.address().port, tcpPort));
+    await nft.replaceTable(this.#table, resolverTable(port, tcpPort));
   }
 
   /** Other networks, other upstreams. Docker's resolver too answers otherwise on other networks. */
@@ -86,23 +90,15 @@ export class Listener implements AsyncDisposable {
     this.#elsewhere.sweep();
   }
 
-  #onDatagram(
-    udp: dgram.Socket,
-    message: Uint8Array,
-    from: { port: number; address: string },
-  ): void {
+  #onDatagram(message: Uint8Array, datagrams: Datagrams): Uint8Array | undefined {
     const response = respond(message, this.#zone, this.#sandbox.networks, 'udp');
-    if (response === undefined) return;
-    const send = (reply: Uint8Array): void => {
-      if (!this.#isClosed) udp.send(reply, from.port, from.address);
-    };
-    if ('reply' in response) {
-      send(response.reply);
-      return;
-    }
-    const { forward } = response;
-    const onReply: OnReply = (reply) => send(reply ?? failure(forward));
-    this.#elsewhere.ask(forward, onReply);
+    if (response === undefined) return undefined;
+    if ('reply' in response) return response.reply;
+    // What came is the batch's, and is used again.
+    const forward = { ...response.forward, message: Uint8Array.from(message) };
+    const peer = datagrams.peer();
+    this.#elsewhere.ask(forward, (reply) => datagrams.send(reply ?? failure(forward), peer));
+    return undefined;
   }
 
   #onStream(message: Uint8Array, reply: OnReply): void {

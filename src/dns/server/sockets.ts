@@ -1,7 +1,14 @@
 import dgram from 'node:dgram';
 import net from 'node:net';
 import { type Address, familyOf, parseAddress } from '../../net/index.js';
-import { closeFd, currentNetnsFd, openInet } from '../../netlink/index.js';
+import {
+  Datagrams,
+  type OnDatagram,
+  closeFd,
+  currentNetnsFd,
+  localPort,
+  openInet,
+} from '../../netlink/index.js';
 import type { Upstream } from '../upstream.js';
 
 /** Where containers ask: Docker writes it into every resolv.conf. */
@@ -37,9 +44,14 @@ function adoptUdp(fd: number, family: 4 | 6 = 4): dgram.Socket {
 }
 
 /** Bound to a port that the kernel chose, in the namespace. */
-export function listenUdp(netnsFd: number): dgram.Socket {
+export function listenUdp(
+  netnsFd: number,
+  onDatagram: OnDatagram,
+): { readonly datagrams: Datagrams; readonly port: number } {
   const local = { address: RESOLVER.address, port: 0 };
-  return adoptUdp(openInet(netnsFd, { transport: 'udp', local }));
+  const fd = openInet(netnsFd, { transport: 'udp', local });
+  const port = localPort(fd);
+  return { datagrams: new Datagrams(fd, onDatagram), port };
 }
 
 export function listenTcp(netnsFd: number, server: net.Server): void {
