@@ -7,7 +7,7 @@ interface Kept<T> {
   readonly value: T;
 }
 
-/** So long others wait while documents are parsed; one that is long by itself is parsed at once all the same. */
+/** So long others wait while documents are parsed, and about as long again for what follows; one that is long is parsed at once all the same. */
 const TURN_MS = 4;
 
 /** Parsed documents under one prefix, kept up by a watch. Only what changed is parsed. */
@@ -32,17 +32,22 @@ export class DocumentSet<T> {
     return Array.from(this.#kept.values(), ({ value }) => value);
   }
 
-  /** The keys whose document is another now. A document that was only written again is not among them. Many take several turns. */
-  async apply({ entries, changed }: Snapshot): Promise<string[]> {
-    const others: string[] = [];
+  /**
+   * The keys whose document is another now; a document that was only written again is not among them. Many come in several portions,
+   * each in a turn of its own, in which what follows from it should be done; the last may be empty.
+   */
+  async *apply({ entries, changed }: Snapshot): AsyncGenerator<string[], void> {
+    let others: string[] = [];
     let begin = performance.now();
     for (const key of changed) {
       if (this.#set(key, entries.get(key)?.value)) others.push(key);
       if (performance.now() - begin < TURN_MS) continue;
+      yield others;
+      others = [];
       await turn();
       begin = performance.now();
     }
-    return others;
+    yield others;
   }
 
   #set(key: string, text: string | undefined): boolean {

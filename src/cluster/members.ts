@@ -127,7 +127,7 @@ export class Members implements AsyncDisposable {
   async #watch(): Promise<void> {
     const { signal } = this.#aborter;
     for await (const snapshot of this.#options.store.watch(keys.members, { signal })) {
-      await this.#documents.apply(snapshot);
+      for await (const _ of this.#documents.apply(snapshot));
     }
   }
 

@@ -232,13 +232,19 @@ export class ClusterView implements AsyncDisposable {
   ): Watch {
     let load = (): void => undefined;
     const loaded = new Promise<void>((resolve) => (load = resolve));
+    let isLoaded = false;
     const run = async (): Promise<void> => {
       try {
         const onState = this.#events.onReachable;
         for await (const snapshot of this.#store.watch(prefix, { ...watched, onState })) {
-          const changed = await documents.apply(snapshot);
-          if (watched.signal.aborted) break;
-          onChange(changed);
+          const first: string[] = [];
+          for await (const changed of documents.apply(snapshot)) {
+            if (watched.signal.aborted) return;
+            if (isLoaded) onChange(changed);
+            else first.push(...changed);
+          }
+          if (!isLoaded) onChange(first);
+          isLoaded = true;
           load();
         }
       } finally {
