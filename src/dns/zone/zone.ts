@@ -61,7 +61,7 @@ export class Zone {
 
   /** The answer to a container on these networks, by id; undefined when the name is none of ours. */
   answer({ name, type }: Question, networkIds: readonly string[]): Reply | undefined {
-    const networks = networkIds.flatMap((id) => this.#networks.get(id) ?? []);
+    const networks = this.#known(networkIds);
     const address = addressOfReverse(name);
     if (address !== undefined) return this.#reverse(address, type, networks);
     if (name === DOMAIN) return this.#apex(type);
@@ -71,6 +71,15 @@ export class Zone {
     if (reply) return reply;
     const exists = inside === HOSTS || networks.some((network) => network.name === inside);
     return this.#negative(exists ? RCODE.NOERROR : RCODE.NXDOMAIN);
+  }
+
+  #known(networkIds: readonly string[]): NetworkNames[] {
+    const known: NetworkNames[] = [];
+    for (const id of networkIds) {
+      const names = this.#networks.get(id);
+      if (names !== undefined) known.push(names);
+    }
+    return known;
   }
 
   #host(inside: string, type: number): Reply | undefined {
@@ -84,18 +93,17 @@ export class Zone {
     if (found !== undefined) {
       // A name that someone has is answered here whatever is asked: elsewhere it would not exist.
       const candidates = this.#inOrder(chosen(found.candidates));
-      return this.#addresses(
-        candidates.flatMap(({ addresses }) => addresses),
-        type,
-      );
+      const [only] = candidates;
+      const isOne = candidates.length === 1 && only !== undefined;
+      return this.#addresses(isOne ? only.addresses : candidates.flatMap((c) => c.addresses), type);
     }
     return name.startsWith('_') ? this.#services(name, type, networks) : undefined;
   }
 
   #addresses(all: readonly Address[], type: number): Reply {
-    const wanted = all.filter((address) => isAsked(type, address));
-    if (wanted.length === 0) return this.#negative(RCODE.NOERROR);
-    return this.#positive(wanted.map((address) => this.#record(address)));
+    const records: ResourceRecord[] = [];
+    for (const address of all) if (isAsked(type, address)) records.push(this.#record(address));
+    return records.length === 0 ? this.#negative(RCODE.NOERROR) : this.#positive(records);
   }
 
   /** `_80._tcp.api`: RFC 2782. */
