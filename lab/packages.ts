@@ -77,11 +77,12 @@ const tools: readonly (readonly [path: string, debianPackage: string])[] = [
   ['libdevmapper.so.1.02.1', 'libdevmapper1.02.1'],
   ['libseccomp.so.2', 'libseccomp2'],
 ];
-/** What tests use besides: to see what a program sends, and to send what no program would. */
+/** What tests use besides: to see what a program sends, to send what no program would, and whom people point at weft. */
 const testTools: typeof tools = [
   ['strace', 'strace'],
   ['python3', 'python3'],
   ['openssl', 'openssl'],
+  ['dnsmasq', 'dnsmasq-base'],
 ];
 /** What benchmarks send and measure packets with. */
 const benchTools: typeof tools = [

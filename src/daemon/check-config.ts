@@ -75,6 +75,7 @@ function badValues({ store, ipam, dns }: Config): string[] {
     ...badAddress(store.address),
     ...badRanges(ipam.ranges),
     ...badServers('dns.upstream', dns.upstream),
+    ...badServers('dns.listen', dns.listen === undefined ? [] : [dns.listen]),
   ];
 }
 

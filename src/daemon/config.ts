@@ -83,6 +83,11 @@ export const ConfigSchema = Type.Object(
         localFirst: Type.Boolean({
           description: 'whether containers on the asker’s host come first in an answer',
         }),
+        listen: Type.Optional(
+          text(
+            'address, with or without a port, on which the host itself is answered names in weft',
+          ),
+        ),
         upstream: Type.Array(text('server'), {
           maxItems: 3,
           description: 'servers asked instead of Docker’s resolver for what weft has no answer to',

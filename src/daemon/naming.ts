@@ -65,6 +65,8 @@ export class Naming implements AsyncDisposable {
       ? await NameServer.open({
           ttlSec: config.ttlSec,
           localFirst: config.localFirst,
+          listen: config.listen === undefined ? undefined : parseUpstream(config.listen),
+          onHost: (state, reason) => reportHost(log, config.listen, state, reason),
           onSandbox: (path, state, reason) => report(log, path, state, reason),
           onCrash: (err) => log.error({ err }, 'names are not answered; starting anew'),
           onReplaced: () => naming.#names?.retell(),
@@ -105,4 +107,15 @@ export class Naming implements AsyncDisposable {
 function report(log: Log, netns: string, state: SandboxState, reason: string | undefined): void {
   if (state !== 'failed') log.debug({ netns, state, reason }, 'names in a container');
   else log.warn({ netns, reason }, "names of other hosts not served here; Docker's own are");
+}
+
+function reportHost(
+  log: Log,
+  listen: string | undefined,
+  state: SandboxState,
+  reason: string | undefined,
+): void {
+  if (state === 'serving') log.info({ listen }, 'names are answered on the host');
+  else
+    log.warn({ listen, reason }, 'names not answered on the host yet; tried again until they are');
 }

@@ -215,3 +215,23 @@ three('names > search domains are tried as resolv.conf says, and lead to our nam
   }
   t.true(upstream.asked.includes('api.corp.example'), upstream.asked.join(' '));
 });
+
+three('names > a host with a listener of its own finds containers of all', async (t) => {
+  const path = '/etc/weft/weft.json';
+  const before = JSON.parse(await second!.readFile(path)) as Record<string, unknown>;
+  t.teardown(async () => {
+    await second!.configureWeft(before);
+    await second!.daemon.restart();
+  });
+  await second!.configureWeft({ ...before, dns: { listen: '127.0.0.153' } });
+  await second!.daemon.restart();
+  await createNetwork(lab.hosts, 'web');
+  await runIdle(first!, 'api', '--network', 'web');
+  const address = await addressOf(first!, 'api', 'web');
+  await waitFor('the host to be answered', async () => {
+    const ask = ['busybox', 'nslookup', '-type=a', 'api.web.weft', '127.0.0.153'];
+    return (await second!.exec(ask)).stdout.includes(`Address: ${address}\n`);
+  });
+  const other = ['busybox', 'nslookup', '-type=a', 'www.example.com', '127.0.0.153'];
+  t.regex((await second!.exec(other)).stdout, /REFUSED/);
+});

@@ -12,7 +12,10 @@ export interface Sandbox {
 }
 
 /** Given to the thread when it starts. */
-export type WorkerOptions = ZoneOptions;
+export interface WorkerOptions extends ZoneOptions {
+  /** Where the host itself is answered; undefined: nowhere. */
+  readonly listen?: Upstream | undefined;
+}
 
 export type ToWorker =
   | { readonly type: 'share'; readonly share: Share }
@@ -29,10 +32,13 @@ export type ToWorker =
  */
 export type SandboxState = 'waiting' | 'serving' | 'failed';
 
-export type FromWorker = {
-  readonly type: 'sandbox';
-  readonly path: string;
-  readonly state: SandboxState;
-  /** Why it waits or failed. */
-  readonly reason?: string;
-};
+export type FromWorker =
+  | {
+      readonly type: 'sandbox';
+      readonly path: string;
+      readonly state: SandboxState;
+      /** Why it waits or failed. */
+      readonly reason?: string;
+    }
+  /** The listener for the host; it never gives up. */
+  | { readonly type: 'host'; readonly state: SandboxState; readonly reason?: string };

@@ -9,7 +9,7 @@ import {
   writeRejection,
   writeReply,
 } from '../wire/index.js';
-import type { Zone } from '../zone/index.js';
+import { DOMAIN, type Zone } from '../zone/index.js';
 
 /** A reply, a query for Docker's resolver, or silence. */
 export type Response = { readonly reply: Uint8Array } | { readonly forward: Query } | undefined;
@@ -34,6 +34,29 @@ export function respond(
   if (name === undefined || query.class !== CLASS_IN) return { forward: query };
   const reply = zone.answer({ name, type }, networks);
   return reply ? { reply: writeReply(query, reply, limit) } : { forward: query };
+}
+
+/**
+ * What the host itself is told, of all networks that it has: names in our domain, and whom an address of ours belongs to. All else is refused:
+ * there is nobody to ask it of.
+ */
+export function respondToHost(
+  message: Uint8Array,
+  zone: Zone,
+  transport: 'udp' | 'tcp',
+): Uint8Array | undefined {
+  const query = parseQuery(message);
+  const isOurs = !isQuery(query) || mayBeOurs(query);
+  const response = isOurs
+    ? respond(message, zone, zone.networkIds(), transport)
+    : { forward: query };
+  if (response === undefined || 'reply' in response) return response?.reply;
+  const { forward } = response;
+  return writeReply(forward, bareReply(RCODE.REFUSED), replyLimit(forward, transport));
+}
+
+function mayBeOurs({ name = '' }: Query): boolean {
+  return name === DOMAIN || name.endsWith(`.${DOMAIN}`) || name.endsWith('.arpa');
 }
 
 /** For a question that Docker's resolver did not answer: better than silence, after which resolvers wait for seconds. */

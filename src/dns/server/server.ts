@@ -1,15 +1,17 @@
 import { Worker } from 'node:worker_threads';
 import { SMALL_HEAP, keepHeapSmallBeside } from '../../util/index.js';
-import type { NamedHost, Share, ZoneOptions } from '../zone/index.js';
-import type { FromWorker, Sandbox, SandboxState, ToWorker } from './protocol.js';
+import type { NamedHost, Share } from '../zone/index.js';
+import type { FromWorker, Sandbox, SandboxState, ToWorker, WorkerOptions } from './protocol.js';
 
 /** A thread that ended by itself is followed by another one after so long. */
 const RESTART_MS = 1000;
 const CLOSE_MS = 2000;
 
-export interface NameServerOptions extends ZoneOptions {
+export interface NameServerOptions extends WorkerOptions {
   /** `reason`: why it waits or failed. */
   readonly onSandbox: (path: string, state: SandboxState, reason: string | undefined) => void;
+  /** Of the listener for the host, where there is one. */
+  readonly onHost?: (state: SandboxState, reason: string | undefined) => void;
   /** The thread ended by itself; another one takes its place. */
   readonly onCrash: (error: unknown) => void;
   /** The other one is there, and knows no shares yet. */
@@ -91,9 +93,9 @@ export class NameServer implements AsyncDisposable {
   }
 
   #spawn(): Worker {
-    const { ttlSec, localFirst } = this.#options;
+    const { ttlSec, localFirst, listen } = this.#options;
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
-      workerData: { ttlSec, localFirst } satisfies ZoneOptions,
+      workerData: { ttlSec, localFirst, listen } satisfies WorkerOptions,
       resourceLimits: SMALL_HEAP,
     });
     keepHeapSmallBeside(worker);
@@ -119,7 +121,13 @@ export class NameServer implements AsyncDisposable {
     for (const sandbox of this.#sandboxes.values()) this.#tell({ type: 'serve', sandbox });
   }
 
-  #onMessage({ path, state, reason }: FromWorker): void {
+  #onMessage(message: FromWorker): void {
+    const { state, reason } = message;
+    if (message.type === 'host') {
+      this.#options.onHost?.(state, reason);
+      return;
+    }
+    const { path } = message;
     this.#options.onSandbox(path, state, reason);
     if (state === 'failed') this.#sandboxes.delete(path);
     this.#release(path);

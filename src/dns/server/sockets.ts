@@ -26,7 +26,7 @@ function asIs(
 }
 
 /** Gives the descriptor to `adopt`, and closes it when that refuses it. */
-function adopted<T>(fd: number, adopt: (fd: number) => T): T {
+export function adopted<T>(fd: number, adopt: (fd: number) => T): T {
   try {
     return adopt(fd);
   } catch (error) {

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../../util/index.js';
 import { Zone } from '../zone/index.js';
+import { HostListener } from './host-listener.js';
 import type { FromWorker, ToWorker, WorkerOptions } from './protocol.js';
 import { Sandboxes } from './sandboxes.js';
 
@@ -9,10 +10,17 @@ const port = parentPort;
 if (port === null) throw new Error('this module is the body of a worker thread');
 
 const tell = (message: FromWorker): void => port.postMessage(message);
-const zone = new Zone(workerData as WorkerOptions);
+const options = workerData as WorkerOptions;
+const zone = new Zone(options);
 const sandboxes = new Sandboxes(zone, (path, state, reason) =>
   tell({ type: 'sandbox', path, state, ...(reason !== undefined && { reason }) }),
 );
+
+const host =
+  options.listen &&
+  new HostListener(options.listen, zone, (state, reason) =>
+    tell({ type: 'host', state, ...(reason !== undefined && { reason }) }),
+  );
 
 async function handle(message: ToWorker): Promise<void> {
   switch (message.type) {
@@ -27,6 +35,7 @@ async function handle(message: ToWorker): Promise<void> {
     case 'leave':
       return sandboxes.leave(message.path);
     case 'close':
+      await host?.[Symbol.asyncDispose]();
       await sandboxes[Symbol.asyncDispose]();
       port?.close();
   }

@@ -59,6 +59,11 @@ export class Zone {
     this.#serial += 1;
   }
 
+  /** All that have names here. */
+  networkIds(): string[] {
+    return [...this.#networks.keys()];
+  }
+
   /** The answer to a container on these networks, by id; undefined when the name is none of ours. */
   answer({ name, type }: Question, networkIds: readonly string[]): Reply | undefined {
     const networks = this.#known(networkIds);

@@ -102,10 +102,14 @@ for (const [ranges, complaint] of [
 }
 
 test('config > a server that is no address is refused in words', (t) => {
-  const flags = { dns: { upstream: ['10.0.0.53', 'dns.example'] } };
-  const message =
-    'the command line: dns.upstream: "dns.example" is no server: an address, or ADDRESS:PORT, or [IPV6]:PORT';
-  t.throws(() => loadConfig({ ...base, flags }), { code: 'INVALID_CONFIG', message });
+  for (const [dns, setting] of [
+    [{ upstream: ['10.0.0.53', 'dns.example'] }, 'dns.upstream'],
+    [{ listen: 'dns.example' }, 'dns.listen'],
+  ] as const) {
+    const message = `the command line: ${setting}: "dns.example" is no server: an address, or ADDRESS:PORT, or [IPV6]:PORT`;
+    const settings = { ...base, flags: { dns } };
+    t.throws(() => loadConfig(settings), { code: 'INVALID_CONFIG', message });
+  }
 });
 
 test('config > ranges side by side are fine, in any spelling', (t) => {

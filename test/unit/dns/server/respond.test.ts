@@ -1,7 +1,7 @@
 import test from 'ava';
 import dnsPacket from 'dns-packet';
 import fc from 'fast-check';
-import { failure, respond } from '../../../../src/dns/server/respond.js';
+import { failure, respond, respondToHost } from '../../../../src/dns/server/respond.js';
 import { type ZoneOptions, type Share, Zone } from '../../../../src/dns/zone/index.js';
 import { parseAddress } from '../../../../src/net/index.js';
 import { decode, queryOctets, queryOf, rcodeOf } from '../query-of.js';
@@ -63,6 +63,31 @@ test('respond > a version of EDNS that does not exist yet is refused', (t) => {
   const octets = Uint8Array.from(queryOctets('api', 'A', { edns: 1232 }));
   octets[octets.length - 5] = 1;
   t.like(decode(replyTo(octets)!).additionals, [{ type: 'OPT', extendedRcode: 1 }]);
+});
+
+for (const [name, type, said] of [
+  ['api.web.weft', 'A', '10.0.0.1'],
+  ['api.weft', 'A', '10.0.0.1'],
+  ['nobody.weft', 'A', 'NXDOMAIN'],
+  ['1.0.0.10.in-addr.arpa', 'PTR', 'api.web.weft'],
+  ['9.9.9.10.in-addr.arpa', 'PTR', 'REFUSED'],
+  ['api', 'A', 'REFUSED'],
+  ['api.web', 'A', 'REFUSED'],
+  ['www.example.com', 'A', 'REFUSED'],
+  ['.', 'NS', 'REFUSED'],
+] as const) {
+  test(`respond > the host is told of ${name}: ${said}`, (t) => {
+    const read = decode(respondToHost(queryOctets(name, type), zoneOf('api'), 'udp')!);
+    const [answer] = read.answers ?? [];
+    t.is<unknown, unknown>(answer && 'data' in answer ? answer.data : rcodeOf(read), said);
+  });
+}
+
+test('respond > the host is told what is wrong with a query, and nothing about what is none', (t) => {
+  const answer = queryOctets('api.weft', 'A').map((octet, i) => (i === 2 ? octet | 0x80 : octet));
+  t.is(respondToHost(answer, zoneOf('api'), 'udp'), undefined);
+  const cut = queryOctets('api.weft', 'A').subarray(0, 15);
+  t.is(respondToHost(cut, zoneOf('api'), 'udp')![3]! & 15, 1);
 });
 
 test('respond > a failure keeps the question and says SERVFAIL', (t) => {
