@@ -5,18 +5,27 @@ import test, { type ExecutionContext } from 'ava';
 import type { DecodedPacket } from 'dns-packet';
 import { NameServer, type SandboxState } from '../../src/dns/index.js';
 import { parseAddress } from '../../src/net/index.js';
-import { closeFd, createNetns, currentNetnsFd, deleteNetns } from '../../src/netlink/index.js';
+import {
+  closeFd,
+  createNetns,
+  currentNetnsFd,
+  deleteNetns,
+  openInet,
+} from '../../src/netlink/index.js';
 import type { AskerData } from '../helpers/dns-asker.js';
 import {
   DockerResolver,
   type TestSandbox,
   UpstreamServer,
+  queryOctets,
   testSandbox,
+  udpFrom,
 } from '../helpers/dns-sandbox.js';
 import { netnsPath, nodeEnv, openFds, until } from '../helpers/native.js';
 
 const WAIT_MS = 10_000;
 const WEB = '000000000001';
+const DOCKER = '127.0.0.11';
 
 interface TestServer {
   readonly server: NameServer;
@@ -239,6 +248,31 @@ test('dns > one that is left before it came is not served', async (t) => {
   await server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
   t.is(states.get(path), 'waiting');
   t.deepEqual(server.served(), [sandbox.path]);
+});
+
+test('dns > a container that asks more than anybody answers is told so, and is in nobody’s way', async (t) => {
+  const [busy, other] = [await testSandbox(t), await testSandbox(t)];
+  const { server } = await testServer(t);
+  const silent = { address: parseAddress('10.9.9.1'), port: 5353 };
+  busy.run(`ip address add ${silent.address}/32 dev lo`);
+  const fd = openInet(busy.fd, { transport: 'udp', local: silent });
+  const asker = udpFrom(busy.fd);
+  t.teardown(() => {
+    closeFd(fd);
+    asker.close();
+  });
+  await server.serve({ path: busy.path, networks: [WEB], upstreams: [silent] }, WAIT_MS);
+  await server.serve({ path: other.path, networks: [WEB] }, WAIT_MS);
+  let [asked, refused] = [0, 0];
+  asker.on('message', (reply) => (refused += Number((reply[3]! & 15) === 2)));
+  await until('questions to be refused', () => {
+    for (let i = 0; i < 20; i += 1) asker.send(queryOctets(`n${asked++}.example`, 'A'), 53, DOCKER);
+    return refused > 1000;
+  });
+  t.deepEqual(addressesOf(await other.ask('api', 'A')), ['10.0.0.0']);
+  // By UDP its own question may find no room behind all the others.
+  t.deepEqual(addressesOf(await busy.ask('api', 'A', 'tcp')), ['10.0.0.0']);
+  t.true(asked > refused);
 });
 
 test('dns > hostile datagrams stop nobody', async (t) => {
