@@ -6,7 +6,7 @@ import type { Bench, BenchContext, Result } from '../bench.js';
 import { control, crowdOf, forwards, knows, makeNetwork, storeOf } from '../cluster/clustered.js';
 import type { Crowd } from '../cluster/crowd.js';
 import { Samples } from '../samples.js';
-import { cpuOf, memoryOf } from './process.js';
+import { cpuOf, keepOn, memoryOf } from './process.js';
 
 const subject = 'weft';
 const sizes = { smoke: [10], headline: [10, 1_000, 10_000], full: [10, 1_000, 10_000] } as const;
@@ -43,7 +43,13 @@ async function run(context: BenchContext): Promise<Result[]> {
     await forwards(host, size);
     for (let i = 0; i < context.runs; i += 1) await measure(host, samples, size, times);
   }
+  const daemonPid = (await host.daemon.pid())!;
+  const others = [process.pid, (await lab.consul[0]!.server.pid())!];
+  // The crowd's hosts and Consul would be on other machines: they shall not take the daemon's core.
+  await keepOn(0, [daemonPid]);
+  await keepOn(1, others);
   for (let i = 0; i < context.runs; i += 1) await measureBurst(host, crowd, samples, times.burst);
+  await keepOn(undefined, [process.pid]);
   return samples.results();
 }
 

@@ -1,5 +1,8 @@
 /** What a process costs, as the kernel counts it. */
+import { execFile } from 'node:child_process';
 import { readFile, readdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { promisify } from 'node:util';
 
 /** Resident memory, MiB. */
 export async function memoryOf(pid: number): Promise<number> {
@@ -7,6 +10,18 @@ export async function memoryOf(pid: number): Promise<number> {
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
   if (kib === undefined) throw new Error(`process ${pid} has no memory`);
   return Number(kib) / 1024;
+}
+
+/**
+ * Keeps all threads of these processes on one core, or, with `undefined`, on any. On a machine with one core, does nothing: there is
+ * nothing to choose.
+ */
+export async function keepOn(core: number | undefined, pids: readonly number[]): Promise<void> {
+  const last = availableParallelism() - 1;
+  if (last === 0) return;
+  const list = core === undefined ? `0-${last}` : String(core);
+  const args = ['--all-tasks', '--cpu-list', '--pid', list];
+  for (const pid of pids) await promisify(execFile)('taskset', [...args, String(pid)]);
 }
 
 /** Time on a CPU of all threads so far, ms. Of threads that ended nothing is known: the daemon keeps its own. */
