@@ -177,6 +177,7 @@ export class Network implements AsyncDisposable {
     if (!this.#isKnown) await this.round(false);
     if (this.#hasNamesake(endpoint.id)) throw nameTaken(endpoint.id);
     const before = this.#endpoints.get(endpoint.id);
+    if (before !== undefined && isSame(before, endpoint) && this.#isSettled(endpoint.id)) return;
     this.#endpoints.set(endpoint.id, endpoint);
     let isNew = false;
     try {
@@ -218,6 +219,12 @@ export class Network implements AsyncDisposable {
     if (this.#isShared(endpoint)) await this.#setTables(false, tally);
     else await tables.remove(endpoint, links.indexes.bridge, tally);
     return tally;
+  }
+
+  /** Whether all there is to know of an attached endpoint is that it is as we made it: Docker asks for each twice, within milliseconds. */
+  #isSettled(endpointId: string): boolean {
+    const isUndoubted = this.#isKnown && this.#suspect === undefined && this.isClean;
+    return isUndoubted && !this.#parts.links.isLost(endpointId);
   }
 
   /** Whether the link of this id's name is another endpoint's: names hold 44 bits of an id. */
