@@ -1,5 +1,6 @@
 import { mkdir, readdir, symlink } from 'node:fs/promises';
 import { request } from 'node:http';
+import { createConnection } from 'node:net';
 import { dirname, join } from 'node:path';
 import { Machine, projectDirectory, type MachineState } from './machine.js';
 import { type Engine, ensureCompose } from './packages.js';
@@ -9,12 +10,15 @@ import { Service } from './service.js';
 export const weftMain = join(projectDirectory, 'dist/src/cli/main.js');
 const configPath = '/etc/weft/weft.json';
 const dockerSocket = '/run/docker.sock';
+const namesSocket = '/run/weft/names.sock';
 const pluginSocket = '/run/docker/plugins/weft.sock';
 
 /** A machine with a Docker engine and a weft daemon. */
 export class Host extends Machine {
   readonly engine: Service;
   readonly daemon: Service;
+  /** Answers names while the daemon restarts; not started with the lab. */
+  readonly names: Service;
 
   constructor(state: MachineState) {
     super(state);
@@ -30,6 +34,11 @@ export class Host extends Machine {
       argv: [process.execPath, weftMain, 'up', '--config', configPath],
       // Not that the socket is there: a daemon that was killed leaves it.
       isReady: async () => answers(this.path(pluginSocket), 'POST', '/Plugin.Activate'),
+    });
+    this.names = new Service(this, {
+      name: 'weft-names',
+      argv: [process.execPath, weftMain, 'names', '--config', configPath],
+      isReady: async () => listens(this.path(namesSocket)),
     });
   }
 
@@ -90,6 +99,17 @@ export class Host extends Machine {
   async loadImage(archive: string): Promise<void> {
     await this.execOk(['docker', 'load', '--quiet'], { inputFile: archive });
   }
+}
+
+/** True when somebody listens on the socket. */
+async function listens(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(socketPath, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+  });
 }
 
 /** True when somebody answers well on the socket. */

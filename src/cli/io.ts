@@ -10,6 +10,8 @@ export interface Io {
   readonly ended: AbortSignal;
   /** Runs the daemon until it is told to stop; answers the exit code. */
   readonly runDaemon: (flags: UpFlags) => Promise<number>;
+  /** The same for what answers names beside it. */
+  readonly runNames: (flags: UpFlags) => Promise<number>;
 }
 
 const codes = { bold: 1, red: 31, green: 32, yellow: 33 } as const;

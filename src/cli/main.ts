@@ -3,7 +3,7 @@
  * The `weft` command: runs the daemon, and asks a running one.
  *
  * Promises: exit codes as `weft --help` lists them; tables for people, JSON for programs; no color unless on a terminal. Does not:
- * know what the daemon's answers come from, or load the daemon for any command but `weft up`.
+ * know what the daemon's answers come from, or load the daemon for any command but `weft up` and `weft names`.
  */
 import { keepHeapSmall } from '../util/index.js';
 
@@ -26,4 +26,5 @@ process.exitCode = await run(process.argv.slice(2), {
   color: stdout.isTTY && env['NO_COLOR'] === undefined && env['TERM'] !== 'dumb',
   ended: ended.signal,
   runDaemon: async (flags) => (await import('../daemon/index.js')).runDaemon(flags),
+  runNames: async (flags) => (await import('../daemon/index.js')).runNames(flags),
 });

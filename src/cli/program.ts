@@ -8,7 +8,7 @@ import type { Io } from './io.js';
 import { endpointLists, endpointTable, hostTable, unknownEndpoints } from './lists.js';
 import { networkCommand } from './network.js';
 import { statusText } from './status.js';
-import { upCommand } from './up.js';
+import { namesCommand, upCommand } from './up.js';
 
 /** Runs one command line (without node and script); answers the exit code and throws nothing. */
 export async function run(args: readonly string[], io: Io): Promise<number> {
@@ -48,6 +48,7 @@ Example:
   weft status`,
     )
     .addCommand(upCommand(io, done))
+    .addCommand(namesCommand(io, done))
     .addCommand(
       asking(io, 'status', 'the daemon of this host, and what is wrong with it', {
         example: 'weft status --json',

@@ -6,7 +6,7 @@ import type { Io } from './io.js';
 export function upCommand(io: Io, done: (code: number) => void): Command {
   return new Command('up')
     .description('run the daemon of this host, in the foreground')
-    .option('--config <file>', 'configuration file (default: /etc/weft/weft.json, if it is there)')
+    .option('--config <file>', CONFIG_HELP)
     .addOption(
       new Option('--store <kind>', 'where networks and addresses are kept').choices([
         'embedded',
@@ -21,18 +21,8 @@ export function upCommand(io: Io, done: (code: number) => void): Command {
     .option('--run-dir <directory>', 'control socket')
     .option('--plugin-socket <path>', 'where Docker looks for the plugin')
     .option('--docker-socket <path>', "the engine's API")
-    .addOption(
-      new Option('--log-level <level>', 'least important message that is logged').choices([
-        'error',
-        'warn',
-        'info',
-        'debug',
-        'trace',
-      ]),
-    )
-    .addOption(
-      new Option('--log-format <format>', 'for machines or for people').choices(['json', 'text']),
-    )
+    .addOption(logLevel())
+    .addOption(logFormat())
     .option('--print-config', 'print the settings that would be used, and stop')
     .addHelpText(
       'after',
@@ -45,6 +35,41 @@ Examples:
   weft up --underlay 192.0.2.0/24 --print-config`,
     )
     .action(async (flags: UpFlags) => done(await io.runDaemon(flags)));
+}
+
+/** `weft names`. */
+export function namesCommand(io: Io, done: (code: number) => void): Command {
+  return new Command('names')
+    .description('answer names while the daemon restarts, in the foreground')
+    .option('--config <file>', CONFIG_HELP)
+    .option('--run-dir <directory>', 'where the daemon finds it')
+    .addOption(logLevel())
+    .addOption(logFormat())
+    .addHelpText(
+      'after',
+      `
+Without it the daemon answers names itself, and while it restarts those of other hosts are not answered.
+
+Example:
+  weft names`,
+    )
+    .action(async (flags: UpFlags) => done(await io.runNames(flags)));
+}
+
+const CONFIG_HELP = 'configuration file (default: /etc/weft/weft.json, if it is there)';
+
+function logLevel(): Option {
+  const levels = ['error', 'warn', 'info', 'debug', 'trace'];
+  return new Option('--log-level <level>', 'least important message that is logged').choices(
+    levels,
+  );
+}
+
+function logFormat(): Option {
+  return new Option('--log-format <format>', 'for machines or for people').choices([
+    'json',
+    'text',
+  ]);
 }
 
 function wholeNumber(text: string): number {

@@ -62,6 +62,7 @@ export class Containers implements AsyncDisposable {
   readonly #endpoints = new Map<string, PlacedEndpoint>();
   readonly #inspections: Latest<string | undefined>;
   #wake = new AbortController();
+  #isCompared = false;
   #loops: Promise<void>[] = [];
 
   constructor(deps: ContainersDeps) {
@@ -91,6 +92,11 @@ export class Containers implements AsyncDisposable {
   /** Resolves when nobody is asked about any more. */
   async settled(): Promise<void> {
     await this.#inspections.idle();
+  }
+
+  /** Whether a whole comparison is done, so that what is not known here is not there. */
+  get isCompared(): boolean {
+    return this.#isCompared;
   }
 
   names(endpointId: string): EndpointNames | undefined {
@@ -143,6 +149,7 @@ export class Containers implements AsyncDisposable {
       if (this.#known.get(id)?.signature !== signature) this.#inspections.set(id, signature);
     }
     await this.settled();
+    this.#isCompared = true;
     onCompared();
   }
 

@@ -44,6 +44,8 @@ import { UnderlayWatch } from './underlay-watch.js';
 /** Nothing in the data path waits for the engine. */
 const DOCKER_TIMEOUT_MS = 2000;
 const ASK_INSIDE_MS = 1000;
+/** In the run directory; `weft names` listens there. */
+export const NAMES_SOCKET = 'names.sock';
 
 /**
  * Opens everything in the order in which each needs the other, the plugin's socket last, so that Docker's first call finds a
@@ -170,6 +172,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     await Naming.open({
       config: config.dns,
       hostId,
+      socketPath: path.join(config.runDir, NAMES_SOCKET),
       engine,
       bindings,
       view,

@@ -9,3 +9,4 @@ export { type UpFlags, settingsOf } from './flags.js';
 export { ENVIRONMENT, loadConfig } from './load-config.js';
 export { type UnderlayChoice, chooseUnderlay } from './underlay.js';
 export { runDaemon } from './run.js';
+export { runNames } from './run-names.js';

@@ -6,19 +6,22 @@ import type {
 } from '../cluster/index.js';
 import type { NamedEndpoint, NameServer, Upstream } from '../dns/index.js';
 import type { Bindings, NetworkBinding } from '../driver/index.js';
-import type { Containers } from './containers.js';
+import type { Containers, Placement } from './containers.js';
 
 /** How long Join waits at most for the listener in a namespace that is there; it takes a few milliseconds. */
 const READY_MS = 1000;
 
 export interface NamesDeps {
   readonly hostId: string;
-  readonly server: Pick<NameServer, 'setShare' | 'deleteShare' | 'setHosts' | 'serve' | 'leave'>;
+  readonly server: Pick<
+    NameServer,
+    'setShare' | 'deleteShare' | 'keepHosts' | 'keep' | 'setHosts' | 'serve' | 'leave'
+  >;
   readonly bindings: Bindings;
   readonly view: Pick<ClusterView, 'hosts'> & {
     endpoints(networkId: string): readonly EndpointsDocument[] | undefined;
   };
-  readonly containers: Pick<Containers, 'names' | 'placements'>;
+  readonly containers: Pick<Containers, 'names' | 'placements' | 'isCompared'>;
   /** Whom containers ask that say nothing of it themselves; none: Docker's resolver. */
   readonly upstreams: readonly Upstream[];
 }
@@ -42,6 +45,8 @@ export class Names {
   readonly #upstreams = new Map<string, readonly Upstream[]>();
   /** By network, then by host. */
   readonly #told = new Map<string, Map<string, Told>>();
+  /** Networks of which the server has forgotten what it was told before this daemon. */
+  readonly #swept = new Set<string>();
 
   constructor(deps: NamesDeps) {
     this.#deps = deps;
@@ -83,7 +88,9 @@ export class Names {
   /** The server knows no names any more. */
   retell(): void {
     this.#told.clear();
+    this.#swept.clear();
     this.#tellAll();
+    this.#keep();
   }
 
   /** Brings everything in line with what Docker and the bindings hold. */
@@ -99,14 +106,29 @@ export class Names {
         this.#afterLeave(path, endpoints);
       }
     }
-    for (const { sandboxKey, endpoints } of containers.placements()) {
-      if (sandboxKey === undefined) continue;
-      for (const { id, networkId } of endpoints) {
-        if (this.#sandboxes.get(sandboxKey)?.has(id) === true) continue;
-        if (bindings.endpoint(networkId, id)) void this.join(networkId, id, sandboxKey);
-      }
-    }
+    for (const placement of containers.placements()) this.#adopt(placement);
     this.followUpstreams();
+    this.#keep();
+  }
+
+  /** All its networks at once: it may be served already, and is not to miss one meanwhile. */
+  #adopt({ sandboxKey: path, endpoints, upstreams }: Placement): void {
+    if (path === undefined) return;
+    const known = this.#sandboxes.get(path) ?? new Map<string, string>();
+    const missing = endpoints.filter(
+      ({ id, networkId }) => !known.has(id) && this.#deps.bindings.endpoint(networkId, id),
+    );
+    if (missing.length === 0) return;
+    for (const { id, networkId } of missing) known.set(id, networkId);
+    this.#sandboxes.set(path, known);
+    if (upstreams) this.#upstreams.set(path, upstreams);
+    void this.#serve(path, known, READY_MS);
+  }
+
+  /** Once everything of this host is known, what else the server knows of it is from before a restart. */
+  #keep(): void {
+    const { server, bindings, containers } = this.#deps;
+    if (containers.isCompared) server.keep(bindings.networks().map(({ network }) => network.id));
   }
 
   onHosts(hosts: readonly HostDocument[]): void {
@@ -124,6 +146,7 @@ export class Names {
     if (!binding || documents === undefined) return;
     const { name } = binding.network;
     const alive = new Set(view.hosts().map(({ id }) => id));
+    if (alive.size === 0) return; // not loaded either
     const told = this.#toldOf(networkId);
     const left = new Set(told.keys());
     for (const document of documents) {
@@ -142,6 +165,9 @@ export class Names {
       told.delete(host);
       server.deleteShare(networkId, host);
     }
+    if (this.#swept.has(networkId)) return;
+    this.#swept.add(networkId);
+    server.keepHosts(networkId, [hostId, ...told.keys()]);
   }
 
   #tellAll(): void {
@@ -153,6 +179,8 @@ export class Names {
 
   #tellLocal(binding: NetworkBinding): void {
     const { hostId, server, bindings, containers } = this.#deps;
+    // Before, half of it would take the place of all that a process still has.
+    if (!containers.isCompared) return;
     this.#toldOf(binding.network.id);
     const bound = bindings.endpoints(binding.dockerId);
     const endpoints = bound.flatMap((each) => named(each, containers.names(each.id)));
@@ -166,6 +194,7 @@ export class Names {
       server.deleteShare(networkId, host);
     }
     this.#told.delete(networkId);
+    this.#swept.delete(networkId);
   }
 
   #toldOf(networkId: string): Map<string, Told> {

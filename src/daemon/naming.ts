@@ -13,6 +13,8 @@ import { Names } from './names.js';
 export interface NamingDeps {
   readonly config: Config['dns'];
   readonly hostId: string;
+  /** Where a process answers that survives this one, if there is one. */
+  readonly socketPath: string;
   readonly engine: DockerEngine;
   readonly bindings: Bindings;
   readonly view: ClusterView;
@@ -60,16 +62,20 @@ export class Naming implements AsyncDisposable {
 
   /** Starts the thread that answers, and to follow Docker. */
   static async open(deps: NamingDeps): Promise<Naming> {
-    const { config, log } = deps;
+    const { config, log, socketPath } = deps;
     const server = config.enabled
       ? await NameServer.open({
           ttlSec: config.ttlSec,
           localFirst: config.localFirst,
           listen: config.listen === undefined ? undefined : parseUpstream(config.listen),
           onHost: (state, reason) => reportHost(log, config.listen, state, reason),
+          socketPath,
           onSandbox: (path, state, reason) => report(log, path, state, reason),
           onCrash: (err) => log.error({ err }, 'names are not answered; starting anew'),
-          onReplaced: () => naming.#names?.retell(),
+          onReplaced: () => {
+            log.info('names are answered again');
+            naming.#names?.retell();
+          },
         })
       : undefined;
     const naming = new Naming(deps, server);

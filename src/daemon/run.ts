@@ -26,7 +26,7 @@ export async function runDaemon(flags: UpFlags): Promise<number> {
   return serve(config);
 }
 
-function readConfig(flags: UpFlags): Config {
+export function readConfig(flags: UpFlags): Config {
   return loadConfig({
     hostName: hostname(),
     ...(flags.config === undefined ? {} : { file: flags.config }),
@@ -53,7 +53,7 @@ async function serve(config: Config): Promise<number> {
   }
 }
 
-function assertRoot(): void {
+export function assertRoot(): void {
   if (process.geteuid?.() === 0) return;
   throw new DaemonError(
     { code: 'NOT_ROOT' },
@@ -61,7 +61,7 @@ function assertRoot(): void {
   );
 }
 
-async function untilSignal(): Promise<NodeJS.Signals> {
+export async function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.once(signal, () => resolve(signal));

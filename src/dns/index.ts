@@ -15,7 +15,9 @@ export { DnsError, type DnsDetail } from './errors.js';
 export {
   NameServer,
   type NameServerOptions,
+  type NamesProcessOptions,
   type Sandbox,
   type SandboxState,
+  openNamesProcess,
 } from './server/index.js';
 export { type Upstream, parseUpstream, parseUpstreams } from './upstream.js';

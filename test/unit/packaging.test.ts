@@ -6,14 +6,17 @@ import path from 'node:path';
 import test from 'ava';
 
 const project = path.resolve(import.meta.dirname, '../../..');
-const unit = readFileSync(path.join(project, 'packaging/weft.service'), 'utf8');
+const textOf = (name: string): string =>
+  readFileSync(path.join(project, 'packaging', name), 'utf8');
+const unit = textOf('weft.service');
+const namesUnit = textOf('weft-names.service');
 
 /** Settings that give a service a mount namespace of its own: systemd.exec(5), PrivateMounts=. */
 const mountNamespace =
   /^(PrivateMounts|PrivateTmp|PrivateDevices|PrivateUsers|Protect(System|Home|KernelTunables|KernelModules|KernelLogs|ControlGroups|Proc)|ProcSubset|(ReadWrite|ReadOnly|Inaccessible|Exec|NoExec)Paths|Bind(ReadOnly)?Paths|TemporaryFileSystem|MountFlags|MountAPIVFS|RootDirectory|RootImage|DynamicUser|InaccessibleDirectories)=/m;
 
 test("packaging > the unit leaves the service in the host's mount namespace, where the data path is held", (t) => {
-  t.notRegex(unit, mountNamespace);
+  for (const text of [unit, namesUnit]) t.notRegex(text, mountNamespace);
 });
 
 test('packaging > stopping the service kills nothing but the daemon, and it comes back for ever', (t) => {
@@ -34,13 +37,23 @@ async function verify(file: string): Promise<string | undefined> {
   });
 }
 
-test('packaging > systemd knows every setting of the unit', async (t) => {
+test('packaging > what answers names comes first, and neither stops nor restarts with the daemon', (t) => {
+  t.regex(unit, /^Wants=.* weft-names\.service$/m);
+  t.regex(unit, /^After=.* weft-names\.service$/m);
+  t.notRegex(namesUnit, /^(PartOf|BindsTo|Requires|Requisite)=/m);
+  t.regex(namesUnit, /^Restart=always$/m);
+  t.regex(namesUnit, /^StartLimitIntervalSec=0$/m);
+});
+
+test('packaging > systemd knows every setting of the units', async (t) => {
   const directory = await mkdtemp(path.join(tmpdir(), 'weft-unit-'));
   t.teardown(async () => rm(directory, { recursive: true }));
-  const file = path.join(directory, 'weft.service');
-  // It also looks for the command, which is not installed here.
-  await writeFile(file, unit.replace('ExecStart=weft', 'ExecStart=/bin/true'));
-  const complaints = await verify(file);
-  if (complaints === undefined) t.log('no systemd-analyze here: not verified');
-  t.is(complaints ?? '', '');
+  for (const [name, text] of Object.entries({ weft: unit, 'weft-names': namesUnit })) {
+    const file = path.join(directory, `${name}.service`);
+    // It also looks for the command, which is not installed here.
+    await writeFile(file, text.replace('ExecStart=weft', 'ExecStart=/bin/true'));
+    const complaints = await verify(file);
+    if (complaints === undefined) t.log('no systemd-analyze here: not verified');
+    t.is(complaints ?? '', '', name);
+  }
 });

@@ -5,6 +5,7 @@ import {
   type Datagrams,
   NETLINK,
   closeFd,
+  netnsIno,
   nft,
   openNetns,
 } from '../../netlink/index.js';
@@ -83,6 +84,11 @@ export class Listener implements AsyncDisposable {
     const { upstreams = [] } = this.#sandbox;
     if (upstreams.length === 0) return [() => connectUdp(this.#netnsFd)];
     return upstreams.map((upstream) => () => connectUdp(this.#netnsFd, upstream));
+  }
+
+  /** Of the namespace. */
+  get ino(): bigint {
+    return netnsIno(this.#netnsFd);
   }
 
   sweep(): void {

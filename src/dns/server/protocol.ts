@@ -1,4 +1,4 @@
-/** What the main thread and the one that serves say to each other. */
+/** What the daemon and the thread or process that serves say to each other; plain JSON. */
 import type { Upstream } from '../upstream.js';
 import type { NamedHost, Share, ZoneOptions } from '../zone/index.js';
 
@@ -11,6 +11,12 @@ export interface Sandbox {
   readonly upstreams?: readonly Upstream[];
 }
 
+/**
+ * Of the messages below. A process that hears another number ends, and its supervisor starts one that speaks this: raise it with
+ * every change that an older process would misread.
+ */
+export const PROTOCOL = 1;
+
 /** Given to the thread when it starts. */
 export interface WorkerOptions extends ZoneOptions {
   /** Where the host itself is answered; undefined: nowhere. */
@@ -20,6 +26,14 @@ export interface WorkerOptions extends ZoneOptions {
 export type ToWorker =
   | { readonly type: 'share'; readonly share: Share }
   | { readonly type: 'no-share'; readonly network: string; readonly host: string }
+  /** Of this network there are shares of these hosts and no others: what was told before a restart may be more. */
+  | { readonly type: 'only-hosts'; readonly network: string; readonly hosts: readonly string[] }
+  /** There are these networks, and these namespaces to serve, and no others. */
+  | {
+      readonly type: 'only';
+      readonly networks: readonly string[];
+      readonly paths: readonly string[];
+    }
   | { readonly type: 'hosts'; readonly hosts: readonly NamedHost[] }
   /** Serve it, or, when it is served, change its networks and upstreams. */
   | { readonly type: 'serve'; readonly sandbox: Sandbox }
@@ -42,3 +56,9 @@ export type FromWorker =
     }
   /** The listener for the host; it never gives up. */
   | { readonly type: 'host'; readonly state: SandboxState; readonly reason?: string };
+
+/** The first thing that a process is told on a connection. */
+export interface Hello {
+  readonly protocol: number;
+  readonly options: WorkerOptions;
+}

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Zone } from '../zone/index.js';
 import { Listener } from './listener.js';
@@ -31,6 +32,7 @@ export class Sandboxes implements AsyncDisposable {
     const there = this.#served.get(path);
     if (there) {
       there.sandbox = sandbox;
+      there.tellAgain();
       return;
     }
     const served = new Served(sandbox, this.#zone, this.#onState);
@@ -48,6 +50,20 @@ export class Sandboxes implements AsyncDisposable {
     const served = this.#served.get(path);
     this.#served.delete(path);
     await served?.[Symbol.asyncDispose]();
+  }
+
+  /** Leaves all but these. */
+  async keep(paths: ReadonlySet<string>): Promise<void> {
+    const others = [...this.#served.keys()].filter((path) => !paths.has(path));
+    await Promise.all(others.map(async (path) => this.leave(path)));
+  }
+
+  /** A namespace whose file Docker has removed is kept alive by us alone. */
+  async leaveGone(): Promise<void> {
+    for (const [path, served] of this.#served) {
+      const now = await stat(path, { bigint: true }).catch(() => undefined);
+      if (!served.isAt(now?.ino) && this.#served.get(path) === served) await this.leave(path);
+    }
   }
 
   #sweep(): void {
@@ -111,6 +127,16 @@ class Served implements AsyncDisposable {
       await delay(waitMs, undefined, { signal }).catch(() => undefined);
     }
     return false;
+  }
+
+  /** A daemon that was started anew asks again about what is served. */
+  tellAgain(): void {
+    if (this.#listener) this.#onState(this.#sandbox.path, 'serving');
+  }
+
+  /** Whether this is, or may become, the namespace with this inode; undefined: there is none. */
+  isAt(ino: bigint | undefined): boolean {
+    return this.#listener === undefined || this.#listener.ino === ino;
   }
 
   sweep(): void {

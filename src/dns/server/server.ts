@@ -1,25 +1,27 @@
-import { Worker } from 'node:worker_threads';
-import { SMALL_HEAP, keepHeapSmallBeside } from '../../util/index.js';
 import type { NamedHost, Share } from '../zone/index.js';
+import { type Peer, type PeerEvents, openProcess, openThread } from './peer.js';
 import type { FromWorker, Sandbox, SandboxState, ToWorker, WorkerOptions } from './protocol.js';
 
-/** A thread that ended by itself is followed by another one after so long. */
-const RESTART_MS = 1000;
-const CLOSE_MS = 2000;
+/** What ended by itself is followed by another one after so long; whoever starts processes has had a second then. */
+const RESTART_MS = 2000;
+/** How often a process is looked for while a thread serves. */
+const LOOK_MS = 5000;
 
 export interface NameServerOptions extends WorkerOptions {
+  /** Where a process serves that survives this one (see {@link openNamesProcess}); without it, or when it is not there, a thread does. */
+  readonly socketPath?: string;
   /** `reason`: why it waits or failed. */
   readonly onSandbox: (path: string, state: SandboxState, reason: string | undefined) => void;
   /** Of the listener for the host, where there is one. */
   readonly onHost?: (state: SandboxState, reason: string | undefined) => void;
-  /** The thread ended by itself; another one takes its place. */
+  /** The thread or process ended by itself; another one takes its place. */
   readonly onCrash: (error: unknown) => void;
   /** The other one is there, and knows no shares yet. */
   readonly onReplaced: () => void;
 }
 
 /**
- * The serving thread, from outside. When another one takes its place, it is told here what it shall serve; the shares, of which there
+ * Whoever serves, from outside. When another one takes its place, it is told here what it shall serve; the shares, of which there
  * may be many, whoever owns them tells again.
  *
  * Nothing here waits but `serve`, and closing.
@@ -29,20 +31,19 @@ export class NameServer implements AsyncDisposable {
   readonly #sandboxes = new Map<string, Sandbox>();
   readonly #waiting = new Map<string, Set<() => void>>();
   #hosts: readonly NamedHost[] = [];
-  #worker: Worker;
-  #started = Promise.resolve();
+  #peer: Peer | undefined;
   #restart: NodeJS.Timeout | undefined;
+  #lookout: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   private constructor(options: NameServerOptions) {
     this.#options = options;
-    this.#worker = this.#spawn();
   }
 
-  /** Resolves when the thread runs, or has ended already and will be followed by another one. */
+  /** Resolves when somebody serves, or has ended already and will be followed by another one. */
   static async open(options: NameServerOptions): Promise<NameServer> {
     const server = new NameServer(options);
-    await server.#started;
+    await server.#connect();
     return server;
   }
 
@@ -52,6 +53,16 @@ export class NameServer implements AsyncDisposable {
 
   deleteShare(network: string, host: string): void {
     this.#tell({ type: 'no-share', network, host });
+  }
+
+  /** There are no shares of this network but of these hosts. */
+  keepHosts(network: string, hosts: readonly string[]): void {
+    this.#tell({ type: 'only-hosts', network, hosts });
+  }
+
+  /** There are no networks but these, and no containers but those that were served by now. */
+  keep(networks: readonly string[]): void {
+    this.#tell({ type: 'only', networks, paths: this.served() });
   }
 
   setHosts(hosts: readonly NamedHost[]): void {
@@ -92,30 +103,65 @@ export class NameServer implements AsyncDisposable {
     return [...this.#sandboxes.keys()];
   }
 
-  #spawn(): Worker {
-    const { ttlSec, localFirst, listen } = this.#options;
-    const worker = new Worker(new URL('./worker.js', import.meta.url), {
-      workerData: { ttlSec, localFirst, listen } satisfies WorkerOptions,
-      resourceLimits: SMALL_HEAP,
-    });
-    keepHeapSmallBeside(worker);
-    this.#started = new Promise((resolve) => {
-      worker.once('online', resolve);
-      worker.once('exit', () => resolve());
-    });
-    let reason: unknown;
-    worker.on('message', (message: FromWorker) => this.#onMessage(message));
-    worker.on('error', (error) => (reason = error));
-    worker.on('exit', (code) => {
-      if (this.#isClosed) return;
-      this.#options.onCrash(reason ?? new Error(`the thread that answers names ended: ${code}`));
-      this.#restart = setTimeout(() => this.#replace(), RESTART_MS);
-    });
-    return worker;
+  /** The process, when there is one, else a thread. */
+  async #connect(): Promise<void> {
+    if (await this.#connectProcess()) return;
+    const thread = await openThread(this.#told(), this.#events());
+    if (this.#isClosed) return thread.close();
+    this.#peer = thread;
+    this.#lookLater(thread);
   }
 
-  #replace(): void {
-    this.#worker = this.#spawn();
+  async #connectProcess(): Promise<boolean> {
+    const { socketPath } = this.#options;
+    if (socketPath === undefined) return false;
+    try {
+      const before = this.#peer;
+      const peer = await openProcess(socketPath, this.#told(), this.#events());
+      if (this.#isClosed) await peer.close();
+      else this.#peer = peer;
+      await before?.close();
+      return true;
+    } catch {
+      return false; // nobody listens there
+    }
+  }
+
+  /** A process that comes later takes over from the thread. */
+  #lookLater(thread: Peer): void {
+    if (this.#options.socketPath === undefined || this.#isClosed) return;
+    this.#lookout = setTimeout(() => void this.#look(thread), LOOK_MS);
+  }
+
+  async #look(thread: Peer): Promise<void> {
+    if (this.#peer !== thread) return;
+    if (await this.#connectProcess()) this.#retell();
+    else this.#lookLater(thread);
+  }
+
+  #told(): WorkerOptions {
+    const { ttlSec, localFirst, listen } = this.#options;
+    return { ttlSec, localFirst, listen };
+  }
+
+  #events(): PeerEvents {
+    return {
+      onMessage: (message) => this.#onMessage(message),
+      onGone: (error) => {
+        this.#peer = undefined;
+        if (this.#isClosed) return;
+        this.#options.onCrash(error);
+        this.#restart = setTimeout(() => void this.#replace(), RESTART_MS);
+      },
+    };
+  }
+
+  async #replace(): Promise<void> {
+    await this.#connect();
+    this.#retell();
+  }
+
+  #retell(): void {
     this.#tell({ type: 'hosts', hosts: this.#hosts });
     this.#options.onReplaced();
     for (const sandbox of this.#sandboxes.values()) this.#tell({ type: 'serve', sandbox });
@@ -139,18 +185,16 @@ export class NameServer implements AsyncDisposable {
   }
 
   #tell(message: ToWorker): void {
-    this.#worker.postMessage(message);
+    this.#peer?.post(message);
   }
 
+  /** A thread leaves all containers; a process goes on. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#restart);
+    clearTimeout(this.#lookout);
     for (const path of this.#waiting.keys()) this.#release(path);
-    const ended = new Promise((resolve) => this.#worker.once('exit', resolve));
-    this.#tell({ type: 'close' });
-    const timer = setTimeout(() => void this.#worker.terminate(), CLOSE_MS);
-    if (this.#worker.threadId !== -1) await ended;
-    clearTimeout(timer);
+    await this.#peer?.close();
   }
 }

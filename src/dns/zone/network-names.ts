@@ -30,6 +30,11 @@ export class NetworkNames {
     return this.#shares.size === 0;
   }
 
+  /** Whose shares there are. */
+  hosts(): string[] {
+    return [...this.#shares.keys()];
+  }
+
   set({ host, isLocal, isAlive, endpoints }: Share): void {
     const { place, candidates } = this.#shares.get(host) ?? {
       place: { isLocal, isAlive },

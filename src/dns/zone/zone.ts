@@ -27,14 +27,15 @@ interface Found {
  * healthy or on a host that is gone are left out, unless there are no others.
  */
 export class Zone {
-  readonly #options: ZoneOptions;
+  /** Another daemon may have others. */
+  options: ZoneOptions;
   readonly #networks = new Map<string, NetworkNames>();
   readonly #hosts = new Map<string, Address>();
   #serial = 1;
   #turn = 0;
 
   constructor(options: ZoneOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   setShare(share: Share): void {
@@ -50,6 +51,19 @@ export class Zone {
     const names = this.#networks.get(networkId);
     names?.delete(host);
     if (names?.isEmpty === true) this.#networks.delete(networkId);
+    this.#serial += 1;
+  }
+
+  /** Forgets what other hosts have on this network. */
+  keepHosts(networkId: string, hosts: ReadonlySet<string>): void {
+    for (const host of this.#networks.get(networkId)?.hosts() ?? []) {
+      if (!hosts.has(host)) this.deleteShare(networkId, host);
+    }
+  }
+
+  /** Forgets all other networks. */
+  keepNetworks(ids: ReadonlySet<string>): void {
+    for (const id of this.#networks.keys()) if (!ids.has(id)) this.#networks.delete(id);
     this.#serial += 1;
   }
 
@@ -124,7 +138,7 @@ export class Zone {
     );
     if (offers.length === 0) return this.#negative(RCODE.NXDOMAIN);
     if (type !== TYPE.SRV && type !== TYPE.ANY) return this.#negative(RCODE.NOERROR);
-    const { ttlSec: ttl } = this.#options;
+    const { ttlSec: ttl } = this.options;
     const answers: ResourceRecord[] = [];
     const additional: ResourceRecord[] = [];
     for (const { port, endpoint } of offers) {
@@ -142,7 +156,7 @@ export class Zone {
     const network = networks.find((each) => each.at(address).length > 0);
     if (network === undefined) return undefined;
     if (type !== TYPE.PTR && type !== TYPE.ANY) return this.#negative(RCODE.NOERROR);
-    const { ttlSec: ttl } = this.#options;
+    const { ttlSec: ttl } = this.options;
     const answers = chosen(network.at(address)).flatMap((endpoint): ResourceRecord[] => {
       const target = fullName(endpoint, network);
       return target === undefined ? [] : [{ type: TYPE.PTR, ttl, target }];
@@ -157,11 +171,11 @@ export class Zone {
 
   #record(address: Address): ResourceRecord {
     const type = familyOf(address) === 4 ? TYPE.A : TYPE.AAAA;
-    return { type, ttl: this.#options.ttlSec, address };
+    return { type, ttl: this.options.ttlSec, address };
   }
 
   #soa(): ResourceRecord {
-    const { ttlSec } = this.#options;
+    const { ttlSec } = this.options;
     return {
       owner: DOMAIN,
       type: TYPE.SOA,
@@ -189,7 +203,7 @@ export class Zone {
     this.#turn = (this.#turn + 1) >>> 0;
     const first = this.#turn % candidates.length;
     const turned = [...candidates.slice(first), ...candidates.slice(0, first)];
-    if (!this.#options.localFirst) return turned;
+    if (!this.options.localFirst) return turned;
     return [
       ...turned.filter(({ place }) => place.isLocal),
       ...turned.filter(({ place }) => !place.isLocal),

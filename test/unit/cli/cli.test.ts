@@ -29,6 +29,7 @@ async function weft(
     ended: reader.signal,
     err: (text) => (err += text),
     color,
+    runNames: async () => 0,
     runDaemon: async (flags) => {
       up.push(flags);
       return daemonCode;

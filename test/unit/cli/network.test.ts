@@ -23,6 +23,7 @@ async function network(t: ExecutionContext, args: readonly string[], over: Parti
     ended: new AbortController().signal,
     color: false,
     runDaemon: async () => 0,
+    runNames: async () => 0,
   });
   return { code, out, err };
 }

@@ -30,6 +30,12 @@ class FakeServer {
   deleteShare(network: string, host: string): void {
     this.zone.deleteShare(network, host);
   }
+  keepHosts(network: string, hosts: readonly string[]): void {
+    this.zone.keepHosts(network, new Set(hosts));
+  }
+  keep(networks: readonly string[]): void {
+    this.zone.keepNetworks(new Set(networks));
+  }
   setHosts(hosts: Parameters<Zone['setHosts']>[0]): void {
     this.zone.setHosts(hosts);
   }
@@ -66,6 +72,7 @@ async function setUp() {
     called: new Map<string, EndpointNames>(),
     placements: [] as Placement[],
     alive: ['h1', 'h2'],
+    isCompared: true,
     documents: [] as EndpointsDocument[],
   };
   const names = new Names({
@@ -73,7 +80,13 @@ async function setUp() {
     server,
     bindings,
     view: { hosts: () => world.alive.map(hostOf), endpoints: () => world.documents },
-    containers: { names: (id) => world.called.get(id), placements: () => world.placements },
+    containers: {
+      names: (id) => world.called.get(id),
+      placements: () => world.placements,
+      get isCompared() {
+        return world.isCompared;
+      },
+    },
     upstreams: [standard],
   });
   const ask = (name: string): string => {
