@@ -187,6 +187,37 @@ three(
   },
 );
 
+three(
+  'names > a container’s --dns, its networks of Docker’s and who shares its namespace are as Docker has them',
+  async (t) => {
+    await createNetwork(lab.hosts, 'web');
+    await runIdle(first!, 'server', '--network', 'web');
+    const address = await addressOf(first!, 'server', 'web');
+    const server = new UpstreamServer(300);
+    const pid = await first!.docker('inspect', '--format', '{{.State.Pid}}', 'server');
+    const netns = openNetns(`/proc/${pid}/ns/net`);
+    t.teardown(() => {
+      server.stop();
+      closeFd(netns);
+    });
+    await server.listen(netns, { address: parseAddress(address), port: 53 });
+    await second!.docker('network', 'create', 'local');
+    await runIdle(second!, 'db', '--network', 'local');
+    await runIdle(second!, 'client', '--network', 'web', '--dns', address);
+    await second!.docker('network', 'connect', 'local', 'client');
+    await runIdle(second!, 'shares', '--network', 'container:client');
+    for (const client of ['client', 'shares']) {
+      await untilNamed(second!, client, 'server', [address]);
+      await untilNamed(second!, client, 'db.local', [await addressOf(second!, 'db', 'local')]);
+      await untilNamed(second!, client, 'www.example.com', ['192.0.2.1']);
+    }
+    await second!.docker('rm', '--force', 'db');
+    // What Docker said of its own is not remembered: now the server is asked, which knows every name.
+    await untilNamed(second!, 'client', 'db.local', ['192.0.2.1']);
+    t.true(server.asked.includes('db.local'), server.asked.join(' '));
+  },
+);
+
 three('names > search domains are tried as resolv.conf says, and lead to our names', async (t) => {
   await createNetwork(lab.hosts, 'web');
   await runIdle(first!, 'api', '--network', 'web');
