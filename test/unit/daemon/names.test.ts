@@ -220,3 +220,47 @@ test('names > a network that this host left is forgotten', async (t) => {
   t.is(ask('api'), '');
   t.is(ask('db'), '');
 });
+
+test('names > a server that outlived the daemon keeps what is not known again yet, and loses what is no more', async (t) => {
+  const { attach, server, world, names, ask } = await setUp();
+  const share = (host: string, name: string, last: number): void => {
+    const addresses = [parseAddress(`10.1.0.${last}`)];
+    const endpoints = [{ id: name, names: [name], addresses, isHealthy: true }];
+    const network = { id: WEB, name: 'web' };
+    server.setShare({ network, host, isLocal: host === 'h1', isAlive: true, endpoints });
+  };
+  share('h1', 'api', 5);
+  share('h2', 'db', 6);
+  share('h3', 'old', 7);
+  world.isCompared = false;
+  world.alive = [];
+  await attach('ep1', 5);
+  names.compare();
+  t.is([ask('api'), ask('db'), ask('old')].join(' '), '10.1.0.5 10.1.0.6 10.1.0.7');
+  // The store is there.
+  world.alive = ['h1', 'h2'];
+  world.documents = [documentOf('h2', 'db', 8)];
+  names.onRemote(WEB);
+  t.is([ask('api'), ask('db'), ask('old')].join(' '), '10.1.0.5 10.1.0.8 ');
+  // Docker has answered, and the container is called otherwise by now.
+  world.isCompared = true;
+  world.called.set('ep1', dnsOf('renamed'));
+  names.compare();
+  t.is([ask('api'), ask('renamed')].join(' '), ' 10.1.0.5');
+});
+
+test('names > a container on two networks is never served with one of them only', async (t) => {
+  const { bind, attach, server, world, names } = await setUp();
+  await bind('back', 'ba9876543210');
+  await attach('ep1', 5);
+  await attach('ep2', 6, 'back');
+  const endpoints = [
+    { id: 'ep1', networkId: 'web', names: dnsOf('api') },
+    { id: 'ep2', networkId: 'back', names: dnsOf('api') },
+  ];
+  world.placements = [{ sandboxKey: '/run/docker/netns/1', endpoints }];
+  const served: string[] = [];
+  server.serve = async ({ networks }) => void served.push(networks.join(' '));
+  names.compare();
+  t.deepEqual(served, [`${WEB} ba9876543210`]);
+});
