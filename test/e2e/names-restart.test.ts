@@ -1,5 +1,6 @@
 /** Names of other hosts while the daemon is restarted, killed, or without its store. */
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { type Host, projectDirectory, waitFor } from '../../lab/index.js';
 import { leaveClean, onHosts, sharedLab } from '../helpers/lab.js';
@@ -89,6 +90,32 @@ two('names > I1: no query of 1,000 a second fails in 20 restarts of the daemon',
     return code !== 0;
   });
 });
+
+two(
+  'names > answers go on as quickly while Consul and the whole daemon stand still for ten seconds',
+  async (t) => {
+    await second!.daemon.stop();
+    await second!.names.start();
+    await second!.daemon.start();
+    await createNetwork(lab.hosts, 'web');
+    await runIdle(first!, 'api', '--network', 'web');
+    await runIdle(second!, 'client', '--network', 'web');
+    const address = await addressOf(first!, 'api', 'web');
+    await isAnswered('client', 'api');
+    const asked = await askedDuring(second!, 'client', ['api', address], async () => {
+      for (const { server } of lab.consul) await server.freeze();
+      await second!.daemon.freeze();
+      await delay(10_000);
+    });
+    // Before anything of the host is asked for again.
+    for (const { server } of lab.consul) await server.thaw();
+    await second!.daemon.thaw();
+    t.log(JSON.stringify(asked));
+    t.deepEqual(asked.failed, []);
+    // Promised are 20 ms to 99 of 100; those say more about who else is on this machine.
+    t.true(asked.p50 < 20, `median ${asked.p50} ms`);
+  },
+);
 
 two(
   'names > a process that answers and is killed leaves Docker’s names, and the daemon answers soon',
