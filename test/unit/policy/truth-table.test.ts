@@ -61,10 +61,22 @@ const cases: readonly (readonly [
     ({ from, to }) => !is(to, 'x-a') || from.service !== 'b',
   ],
   [
-    'a label that nobody has is absent, and does not exist',
+    'a label that nobody has is absent, does not exist, and is not in any list',
     networkOf(
       policy('absent', xa, {
-        ingress: [{ ...allow, peers: [{ labels: [{ key: 'no', op: 'absent' }] }] }],
+        ingress: [
+          {
+            ...allow,
+            peers: [
+              {
+                labels: [
+                  { key: 'no', op: 'absent' },
+                  { key: 'no', op: 'not-in', values: ['v'] },
+                ],
+              },
+            ],
+          },
+        ],
       }),
       policy(
         'exists',
