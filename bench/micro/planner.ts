@@ -41,7 +41,6 @@ function vtepOf(host: number): Address {
 function peer(index: number): Peer {
   const octets = index.toString(16).padStart(8, '0').match(/../g)!;
   return {
-    id: index.toString(16).padStart(64, '0'),
     mac: ['02', '42', ...octets].join(':') as Mac,
     addresses: [addressFromBigInt(4, 0x0ac0_0001n + BigInt(index))],
     vtep: vtepOf(index % hosts),

@@ -14,12 +14,9 @@ import {
 
 /** An endpoint on another, live host. */
 export interface RemoteEndpoint {
-  readonly id: string;
   readonly hostName: string;
   readonly mac: Mac;
   readonly addresses: readonly Address[];
-  /** Its container's name, when it is known. */
-  readonly name?: string;
   readonly vtep: Address;
 }
 
@@ -293,10 +290,10 @@ export class ClusterView implements AsyncDisposable {
     const isSameHost = before?.host.vtep === host.vtep && before.host.name === host.name;
     if (isSameHost && before.document === document) return false;
     const { vtep, name: hostName } = host;
-    const known = new Map(isSameHost ? before.endpoints.map((each) => [each.id, each]) : []);
+    const known = new Map(isSameHost ? before.endpoints.map((each) => [each.mac, each]) : []);
     const endpoints = document.endpoints.map((record): RemoteEndpoint => {
       const each = remoteOf(record, hostName, vtep);
-      const same = known.get(record.id);
+      const same = known.get(record.mac);
       return same !== undefined && isSame(same, each) ? same : each;
     });
     shares.set(hostId, { document, host, endpoints });
@@ -304,18 +301,15 @@ export class ClusterView implements AsyncDisposable {
   }
 }
 
-/** Spelled out: an object made by spreading another takes three times the memory, and there may be 50,000. */
+/** Only what forwarding needs: there may be 50,000, and whoever wants an id or a name has it from the announcement. */
 function remoteOf(
-  { id, mac, name, addresses: withLengths }: EndpointRecord,
+  { mac, addresses }: EndpointRecord,
   hostName: string,
   vtep: Address,
 ): RemoteEndpoint {
-  const addresses = withLengths.map(({ address }) => address);
-  return name === undefined
-    ? { id, mac, addresses, hostName, vtep }
-    : { id, mac, addresses, hostName, vtep, name };
+  return { mac, addresses: addresses.map(({ address }) => address), hostName, vtep };
 }
 
 function isSame(a: RemoteEndpoint, b: RemoteEndpoint): boolean {
-  return a.mac === b.mac && a.name === b.name && a.addresses.join() === b.addresses.join();
+  return a.mac === b.mac && a.addresses.join() === b.addresses.join();
 }

@@ -20,7 +20,7 @@ export type VxlanDetail =
   /** The container's link is gone, and only Docker can put another in its place. */
   | { readonly code: 'LINK_LOST'; readonly link: string }
   /** A peer that would corrupt the tables: its MAC is a group address or zero. */
-  | { readonly code: 'INVALID_PEER'; readonly endpoint: string; readonly mac: string }
+  | { readonly code: 'INVALID_PEER'; readonly vtep: string; readonly mac: string }
   /** Some objects of a network could not be made right; they are tried again. */
   | { readonly code: 'DEGRADED'; readonly network: string; readonly failures: number }
   | { readonly code: 'CLOSED' };

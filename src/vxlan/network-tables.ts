@@ -24,7 +24,7 @@ import { differenceOf } from './remote-difference.js';
 import { type LinkIndexes, type RowSource, rowsOf } from './rows.js';
 import { Table } from './table.js';
 import type { Tally } from './tally.js';
-import type { LocalEndpoint, Remote } from './types.js';
+import type { LocalEndpoint, Peer, Remote } from './types.js';
 
 const bridgeRow = (mac: Mac) =>
   ({ ifindex: 0, mac, owner: 'master', state: 'static' }) as const satisfies ObservedFdb;
@@ -182,7 +182,7 @@ function touching(
   macs: ReadonlySet<Mac>,
   addresses: ReadonlySet<Address>,
 ): RowSource {
-  const touches = (each: LocalEndpoint): boolean =>
+  const touches = (each: LocalEndpoint | Peer): boolean =>
     macs.has(each.mac) || each.addresses.some((address) => addresses.has(address));
   const { vteps, peers } = source.remote;
   return {

@@ -78,10 +78,10 @@ export function rowsOf(source: RowSource, links: LinkIndexes): Rows {
   for (const dst of source.remote?.vteps ?? []) {
     if (dst !== source.vtep) flood.push(toTunnel(FLOOD_MAC, dst));
   }
-  for (const { id, mac, vtep, addresses } of source.remote?.peers ?? []) {
+  for (const { mac, vtep, addresses } of source.remote?.peers ?? []) {
     if (vtep === source.vtep) continue;
     if (!isUsable(mac)) {
-      refused.push(unusable(id, mac, vtep));
+      refused.push(unusable(mac, vtep));
       continue;
     }
     if (!macsHere.has(mac)) {
@@ -98,9 +98,9 @@ export function rowsOf(source: RowSource, links: LinkIndexes): Rows {
   return { flood, tunnels, bridge, neighbors, refused };
 }
 
-function unusable(endpoint: string, mac: Mac, vtep: Address): VxlanError {
+function unusable(mac: Mac, vtep: Address): VxlanError {
   return new VxlanError(
-    { code: 'INVALID_PEER', endpoint, mac },
-    `endpoint ${endpoint.slice(0, 12)} on ${vtep} has MAC ${mac}, which no endpoint can have`,
+    { code: 'INVALID_PEER', vtep, mac },
+    `an endpoint on ${vtep} has MAC ${mac}, which no endpoint can have`,
   );
 }

@@ -21,7 +21,6 @@ export interface LocalEndpoint {
 
 /** A container attached elsewhere. */
 export interface Peer {
-  readonly id: string;
   readonly mac: Mac;
   readonly addresses: readonly Address[];
   /** Underlay address of its host. */

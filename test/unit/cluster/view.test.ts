@@ -59,9 +59,9 @@ class Viewed implements AsyncDisposable {
   }
 }
 
-/** "ID@VTEP …; VTEP …", ordered. */
+/** "eMAC@VTEP …; VTEP …", ordered, by their last digits. */
 function shown({ endpoints, vteps }: RemoteState): string {
-  const ids = endpoints.map(({ id, vtep }) => `${id}@${vtep.split('.')[3]}`).toSorted();
+  const ids = endpoints.map(({ mac, vtep }) => `e${mac.at(-1)}@${vtep.split('.')[3]}`).toSorted();
   const numbers = vteps.map((vtep) => vtep.slice(vtep.lastIndexOf('.') + 1)).toSorted();
   return `${ids.join(' ')}; ${numbers.join(' ')}`;
 }
