@@ -3,9 +3,9 @@
  */
 import type { Facts, HostFacts, StoredEndpoints, StoredNetwork } from './facts.js';
 
-/** The largest that weftd may be, and how many descriptors one network, and all else, may need. */
+/** The largest that weftd may be, and how many descriptors a network, a container (decisions/007) and all else may need. */
 const MAX_RESIDENT_BYTES = 250e6;
-const DESCRIPTORS = { base: 60, perNetwork: 12 };
+const DESCRIPTORS = { base: 60, perNetwork: 12, perContainer: 6 };
 const FLOOD = '00:00:00:00:00:00';
 
 export function judge(facts: Facts): string[] {
@@ -176,9 +176,10 @@ function judgeKernel({ store }: Facts, host: HostFacts): string[] {
   }
 }
 
-function judgeDaemon({ name, daemon, kernel }: HostFacts): string[] {
+function judgeDaemon({ name, daemon, docker, kernel }: HostFacts): string[] {
   const found = daemon.degraded.map((text) => `weftd on ${name} is degraded: ${text}`);
-  const most = DESCRIPTORS.base + DESCRIPTORS.perNetwork * kernel.networks.length;
+  const { base, perNetwork, perContainer } = DESCRIPTORS;
+  const most = base + perNetwork * kernel.networks.length + perContainer * docker.containers.length;
   if (daemon.descriptors > most) {
     found.push(`weftd on ${name} has ${daemon.descriptors} descriptors, more than ${most}`);
   }
