@@ -77,12 +77,14 @@ const tools: readonly (readonly [path: string, debianPackage: string])[] = [
   ['libdevmapper.so.1.02.1', 'libdevmapper1.02.1'],
   ['libseccomp.so.2', 'libseccomp2'],
 ];
-/** What tests use besides: to see what a program sends, to send what no program would, and whom people point at weft. */
+/** What tests use besides: to see what a program sends, to send what no program would, whom people point at weft, and whom they ask with. */
 const testTools: typeof tools = [
   ['strace', 'strace'],
   ['python3', 'python3'],
   ['openssl', 'openssl'],
   ['dnsmasq', 'dnsmasq-base'],
+  ['dig', 'bind9-dnsutils'],
+  ['curl', 'curl'],
 ];
 /** What benchmarks send and measure packets with. */
 const benchTools: typeof tools = [
@@ -134,7 +136,7 @@ export async function ensureTools(): Promise<void> {
   await installMissing(tools);
 }
 
-/** Installs what the tests of the kernel need and lack. */
+/** Installs what the tests of the kernel and on a lab need and lack. */
 export async function ensureTestTools(): Promise<void> {
   await installMissing([...tools, ...testTools]);
 }

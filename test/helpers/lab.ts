@@ -27,6 +27,11 @@ export function onHosts(lab: Lab, count: number): typeof test.serial | typeof te
  */
 export async function leaveClean(lab: Lab, t: ExecutionContext): Promise<void> {
   if (!t.passed) await showLogs(lab);
+  await cleanUp(lab);
+}
+
+/** The same for tests that share what they made, after the last of them. */
+export async function cleanUp(lab: Lab): Promise<void> {
   for (const machine of lab.machines) await lab.heal(machine);
   for (const service of lab.services) {
     await service.thaw();
@@ -37,7 +42,8 @@ export async function leaveClean(lab: Lab, t: ExecutionContext): Promise<void> {
   for (const host of lab.hosts) await host.docker('network', 'prune', '--force');
 }
 
-async function showLogs(lab: Lab): Promise<void> {
+/** What the daemons said last. */
+export async function showLogs(lab: Lab): Promise<void> {
   for (const { name, daemon } of lab.hosts) {
     for (const line of (await daemon.lastWords(lastLines)).split('\n')) {
       console.log(`${name}: ${line}`);

@@ -135,7 +135,10 @@ function labSteps(selection: Selection): Step[] {
     name: `e2e, ${engine} with ${store}`,
     slow: true,
     beside: true,
-    prepare: async () => ensureLabPackages(engine),
+    prepare: async () => {
+      await ensureLabPackages(engine);
+      await ensureTestTools();
+    },
     run: async (onOutput, titles) => {
       const session = join(projectDirectory, 'dist/test/runner/e2e-session.js');
       const argv = avaArgv('ava.e2e.config.js', narrowed(selection, titles));
