@@ -1,9 +1,10 @@
 /**
- * Who may talk to whom on a network: the model of a policy, and the one function that decides about a flow.
+ * Who may talk to whom on a network: policies as people write them, and the one function that decides about a flow.
  *
  * Promises: `decide` is pure, does not depend on the order of policies, rules' peers or endpoints, and names what decided.
  * It is the reference: whatever enforces or explains policies is held against it.
- * Does not: read documents, enforce anything, or know packets that are not the first of a flow.
+ * `parsePolicies` takes a file whole or names all that is wrong in it, each with its place.
+ * Does not: enforce anything, or know packets that are not the first of a flow.
  */
 export type {
   AddressBlock,
@@ -28,3 +29,6 @@ export {
   type RuleReference,
   decide,
 } from './decide.js';
+export { type Complaint, type PolicyDetail, PolicyError } from './errors.js';
+export { type PolicyDocument, parsePolicies } from './parse.js';
+export { PolicySchema } from './schema.js';

@@ -59,6 +59,8 @@ export interface Rule {
   readonly peers?: readonly Selector[];
   /** Any of them; absent: every protocol. */
   readonly ports?: readonly PortMatch[];
+  /** For people. */
+  readonly comment?: string;
 }
 
 /** A direction that is absent is none of this policy's business; one without rules selects and allows nothing. */
@@ -70,6 +72,8 @@ export interface Policy {
   readonly endpoints: Selector;
   readonly ingress?: readonly Rule[];
   readonly egress?: readonly Rule[];
+  /** For people. */
+  readonly comment?: string;
 }
 
 /** What Docker says about a container; known only once it has been asked. */

@@ -16,7 +16,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   vxlan: ['util', 'net', 'netlink', 'reconcile'],
   dns: ['util', 'net', 'netlink'],
   driver: ['util', 'net', 'store', 'plugin-api', 'cluster', 'ipam', 'vxlan'],
-  policy: ['net'],
+  policy: ['util', 'net'],
   'control-api': ['util'],
   cli: ['util', 'control-api', 'daemon'],
   daemon: [
@@ -40,6 +40,7 @@ const guarded: readonly { readonly module: RegExp; readonly only: RegExp; readon
   [
     { module: /^consul$/, only: /^store\/consul/, why: 'the npm client stays behind the port' },
     { module: /^fastify$/, only: /^(plugin-api|control-api)\//, why: 'the two that serve HTTP' },
+    { module: /^yaml$/, only: /^policy\/yaml\.ts$/, why: 'policies are the only files in YAML' },
     { module: /^(node:)?child_process$/, only: /^$/, why: 'weft starts no processes' },
     { module: /\.node$/, only: /^netlink\/native\.ts$/, why: 'one loader of the addon' },
   ];

@@ -1,0 +1,51 @@
+import Value from 'typebox/value';
+import { type PolicyForm, PolicySchema } from './schema.js';
+import type { Complain, Path } from './yaml.js';
+
+/** The value, when it has the form of a policy; else complains of all that has not, and is undefined. */
+export function checkForm(value: unknown, complain: Complain): PolicyForm | undefined {
+  if (Value.Check(PolicySchema, value)) return value;
+  const said = new Set<string>();
+  for (const error of Value.Errors(PolicySchema, value)) {
+    for (const [path, words] of complaintsOf(error)) {
+      const key = JSON.stringify([path, words]);
+      if (!said.has(key)) complain(path, words);
+      said.add(key);
+    }
+  }
+  if (said.size === 0) complain([], 'this is not a policy');
+  return undefined;
+}
+
+type SchemaError = ReturnType<typeof Value.Errors>[number];
+
+function complaintsOf(error: SchemaError): [Path, string][] {
+  const path = pathOf(error.instancePath);
+  const name = path.length > 0 ? `"${path.join('.')}"` : 'a policy';
+  const { keyword } = error;
+  // Said again by additionalProperties, which knows around what.
+  if (keyword === 'boolean') return [];
+  if (keyword === 'additionalProperties') {
+    return error.params.additionalProperties.map((key) => [
+      [...path, key],
+      `there is no "${key}" in ${name}`,
+    ]);
+  }
+  if (keyword === 'required') {
+    return error.params.requiredProperties.map((key) => [path, `${name} lacks "${key}"`]);
+  }
+  if (keyword === 'enum') {
+    return [[path, `${name} must be one of ${error.params.allowedValues.join(', ')}`]];
+  }
+  if (keyword === 'anyOf') return [[path, `${name} must be a text, or have in, not-in or exists`]];
+  // Each form that a label's demand does not have complains by itself; anyOf says it once.
+  return error.schemaPath.includes('/anyOf/') ? [] : [[path, `${name} ${error.message}`]];
+}
+
+/** RFC 6901 */
+function pathOf(pointer: string): Path {
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
