@@ -30,7 +30,7 @@ async function run(context: BenchContext): Promise<Result[]> {
   const isSmoke = context.scope === 'smoke';
   const times: Times = isSmoke
     ? { settleMs: 100, idleMs: 500, burst: 20 }
-    : { settleMs: 3_000, idleMs: 10_000, burst: 1_000 };
+    : { settleMs: 20_000, idleMs: 20_000, burst: 1_000 };
   const samples = new Samples();
   await using lab = await Lab.create({ hosts: 1, engine: context.engine, store: 'consul' });
   const host = lab.host(0);

@@ -86,6 +86,11 @@ export class HostAnnouncer implements AsyncDisposable {
     this.#loop = this.#run();
   }
 
+  /** True while the store has what is announced, as far as this host knows. */
+  get isAnnounced(): boolean {
+    return this.#isAnnounced;
+  }
+
   /** Announces something else from now on, e.g. after the underlay's address changed. */
   update(document: HostDocument): void {
     this.#document = document;

@@ -24,6 +24,7 @@ export {
 export { ClusterError, type ClusterDetail } from './errors.js';
 export { FencedStore, type Ground, Standing } from './fence.js';
 export { type AnnouncerOptions, type AnnounceState, HostAnnouncer } from './hosts.js';
+export { KeyGuard, type KeyGuardOptions, type Mend } from './key-guard.js';
 export { Members, type MembersOptions } from './members.js';
 export { type NetworksOptions, type NewNetwork, type VniRange, Networks } from './networks.js';
 export type { NetworkUser } from './network-members.js';

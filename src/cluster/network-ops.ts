@@ -1,6 +1,13 @@
-import type { Entry, Op } from '../store/index.js';
-import { type NetworkDocument, format, isNetworkName, keys } from './documents.js';
-import { invalidName } from './errors.js';
+import type { Entry, Op, Store } from '../store/index.js';
+import {
+  type NetworkDocument,
+  format,
+  isNetworkName,
+  keys,
+  parseClaim,
+  parseNetwork,
+} from './documents.js';
+import { invalidName, nameTaken, vniTaken } from './errors.js';
 
 /** A network as the store has it. */
 export interface Found {
@@ -33,4 +40,37 @@ export function replace({ entry }: Found, document: NetworkDocument): Op {
 
 export function assertName(name: string): void {
   if (!isNetworkName(name)) throw invalidName(name);
+}
+
+/** Undefined also for what can't be read. */
+export async function findNetwork(store: Store, id: string): Promise<Found | undefined> {
+  const entry = await store.get(keys.network(id));
+  const document = entry && parseNetwork(entry.value);
+  return document ? { entry, document } : undefined;
+}
+
+/** Of the network that a claim is for; `unknown` when it can't be read. */
+export async function ownerOf(store: Store, key: string): Promise<string | undefined> {
+  const claim = await store.get(key);
+  return claim && (parseClaim(claim.value) ?? 'unknown');
+}
+
+/** Puts back the claims of a network that the store has lost. Throws VNI_TAKEN, NAME_TAKEN when they are another's by now. */
+export async function claimAgain(store: Store, id: string): Promise<void> {
+  const found = await findNetwork(store, id);
+  // Who removes or closes it takes its claims away.
+  if (!found || found.document.removed || found.document.closing) return;
+  const { vni, name } = found.document;
+  const vniOwner = await ownerOf(store, keys.vni(vni));
+  if (vniOwner !== undefined && vniOwner !== id) throw vniTaken(found.document, vniOwner);
+  const nameOwner = name === undefined ? undefined : await ownerOf(store, keys.name(name));
+  if (name !== undefined && nameOwner !== undefined && nameOwner !== id) {
+    throw nameTaken(name, nameOwner);
+  }
+  // When it does not hold, somebody else writes this network, and the next look tells.
+  await store.transact([
+    { op: 'check', key: found.entry.key, ifVersion: found.entry.version },
+    ...(vniOwner === undefined ? [claimOp(keys.vni(vni), id)] : []),
+    ...(name !== undefined && nameOwner === undefined ? [claimOp(keys.name(name), id)] : []),
+  ]);
 }

@@ -10,7 +10,6 @@ import {
   formatHead,
   keys,
   parseClaim,
-  parseNetwork,
 } from './documents.js';
 import { ClusterError, nameTaken, networkGone, vniTaken } from './errors.js';
 import {
@@ -19,7 +18,17 @@ import {
   networkUsers,
   networksOf,
 } from './network-members.js';
-import { type Found, assertName, claimOp, insert, replace, unclaim } from './network-ops.js';
+import {
+  type Found,
+  assertName,
+  claimAgain,
+  claimOp,
+  findNetwork,
+  insert,
+  ownerOf,
+  replace,
+  unclaim,
+} from './network-ops.js';
 
 export interface VniRange {
   readonly first: number;
@@ -82,7 +91,7 @@ export class Networks {
 
   /** Undefined also when it was removed. */
   async get(id: string): Promise<NetworkDocument | undefined> {
-    const document = (await this.#find(id))?.document;
+    const document = (await findNetwork(this.#store, id))?.document;
     return document?.removed ? undefined : document;
   }
 
@@ -110,7 +119,7 @@ export class Networks {
       ]);
       if (outcome.ok) return document;
       if (network.name === undefined) continue;
-      const owner = await this.#ownerOf(keys.name(network.name));
+      const owner = await ownerOf(this.#store, keys.name(network.name));
       if (owner !== undefined) throw nameTaken(network.name, owner);
     }
     throw new ClusterError({ code: 'NO_FREE_VNI' }, 'found no free VNI in 16 random attempts');
@@ -239,6 +248,11 @@ export class Networks {
     return others ? users.filter(({ hostId }) => hostId !== this.#hostId) : users;
   }
 
+  /** Puts back its name and VNI, which the store has lost. Throws VNI_TAKEN, NAME_TAKEN when they are another's by now. */
+  async claim(id: string): Promise<void> {
+    await claimAgain(this.#store, id);
+  }
+
   /** This host has the network no more; with the last one the network goes. Leaving twice is fine. */
   async leave(id: string, { signal }: WaitOptions): Promise<void> {
     await this.#takeOut(id, this.#hostId, signal);
@@ -288,7 +302,7 @@ export class Networks {
     let mark = { version: 0, since: 0 };
     for (;;) {
       signal.throwIfAborted();
-      const found = await this.#find(id);
+      const found = await findNetwork(this.#store, id);
       const closing = found?.document.closing;
       if (!found || !closing) {
         const result = await act(found);
@@ -306,15 +320,9 @@ export class Networks {
     }
   }
 
-  async #find(id: string): Promise<Found | undefined> {
-    const entry = await this.#store.get(keys.network(id));
-    const document = entry && parseNetwork(entry.value);
-    return document ? { entry, document } : undefined;
-  }
-
   /** Throws NETWORK_GONE. */
   async #findOpen(id: string): Promise<Found> {
-    const found = await this.#find(id);
+    const found = await findNetwork(this.#store, id);
     if (!found || found.document.removed) throw networkGone(id);
     return found;
   }
@@ -323,20 +331,15 @@ export class Networks {
     return (await this.#store.list(keys.endpointsOf(id))).length > 0;
   }
 
-  async #ownerOf(key: string): Promise<string | undefined> {
-    const claim = await this.#store.get(key);
-    return claim && (parseClaim(claim.value) ?? 'unknown');
-  }
-
   /** Puts back what is missing of a network, with this host in it. Undefined: look again. */
   async #restore(
     { closing: _, removed: __, name, ...document }: NetworkDocument,
     endpoints: readonly EndpointRecord[],
     grave?: Found,
   ): Promise<true | undefined> {
-    const vniOwner = await this.#ownerOf(keys.vni(document.vni));
+    const vniOwner = await ownerOf(this.#store, keys.vni(document.vni));
     if (vniOwner !== undefined && vniOwner !== document.id) throw vniTaken(document, vniOwner);
-    const nameOwner = name === undefined ? undefined : await this.#ownerOf(keys.name(name));
+    const nameOwner = name === undefined ? undefined : await ownerOf(this.#store, keys.name(name));
     const mayHaveName = name !== undefined && (nameOwner ?? document.id) === document.id;
     const lost = mayHaveName ? { ...document, name } : document;
     const there = new Set<string>();

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import {
   type AnnounceState,
-  ClusterView,
+  type ClusterView,
   FencedStore,
   HostAnnouncer,
   Networks,
@@ -14,7 +14,6 @@ import { Bindings, Driver, Membership } from '../driver/index.js';
 import { familyOf } from '../net/index.js';
 import { Connection } from '../netlink/index.js';
 import { openPluginServer } from '../plugin-api/index.js';
-import type { Store } from '../store/index.js';
 import { type Closer, VERSION } from '../util/index.js';
 import { type Datapath, type KernelDatapath, openDatapath, overlayMtu } from '../vxlan/index.js';
 import { openIpam } from './addresses.js';
@@ -35,6 +34,8 @@ import { Reclaimer } from './reclaimer.js';
 import { Remotes } from './remotes.js';
 import { openEmbedded, openSharedStore } from './shared-store.js';
 import { OperatorNetworks } from './operator-networks.js';
+import { openKeyGuard } from './own-keys.js';
+import { openView } from './open-view.js';
 import { DaemonSource } from './source.js';
 import { Starter } from './starter.js';
 import { SandboxLinks } from './sandbox-links.js';
@@ -210,6 +211,24 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     }),
   );
   announcer.start();
+  const keyGuard = closer.use(
+    openKeyGuard({
+      store: shared,
+      hostId,
+      standing,
+      announcer,
+      underlay,
+      view,
+      bindings,
+      membership,
+      networks,
+      ipam,
+      health,
+      events,
+      log,
+    }),
+  );
+  keyGuard.start();
   clusterNetworks.start(prunedOnceLoaded(view, datapath, log));
   const members = closer.use(
     openMembers({ config, document, shared, standing, view, ipam, log, events }),
@@ -299,51 +318,6 @@ async function openHostDatapath(
       if (status.state === 'degraded')
         log.warn({ network, ...status }, 'data path not as wanted; will be retried');
     },
-  });
-}
-
-interface ViewNeeds {
-  readonly remotes: Remotes;
-  readonly standing: Standing;
-  readonly naming: () => Naming;
-  readonly log: Log;
-  readonly health: Health;
-  readonly events: EventLog;
-  readonly onStoreBack: () => void;
-}
-
-function openView(
-  shared: Store,
-  hostId: string,
-  { remotes, naming, standing, log, health, events, onStoreBack }: ViewNeeds,
-): ClusterView {
-  return new ClusterView(shared, hostId, {
-    onHosts: (hosts) => {
-      remotes.onHosts(hosts);
-      naming().onHosts(hosts);
-    },
-    onRemote: (networkId, state) => {
-      remotes.onRemote(networkId, state);
-      naming().onRemote(networkId);
-    },
-    onReachable: (reachable) => {
-      if (!health.setStore(reachable)) return;
-      if (reachable) {
-        standing.onReachable();
-        onStoreBack();
-      }
-      events.add(
-        reachable
-          ? { code: 'STORE_REACHABLE', text: 'shared store answers' }
-          : {
-              code: 'STORE_UNREACHABLE',
-              level: 'warn',
-              text: 'shared store does not answer; going on with what is known',
-            },
-      );
-    },
-    onDamage: (key) =>
-      log.error({ key }, 'document in the shared store is unreadable; taken as absent'),
   });
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Address } from '../net/index.js';
 import { type Block, take } from './blocks.js';
 import { type PickOptions, type Source, candidates, ownBlock, pickBlock } from './pick.js';
@@ -32,7 +33,13 @@ export class Allocator {
       const pick = pickBlock({ ...this.#options(), crowded });
       const before = table.conflicts;
       const pending = this.#share.pendingBase();
-      if (pick) {
+      const isUnsure = pick?.source !== 'own' && this.#share.unsureMs > 0;
+      if (isUnsure && pending !== undefined) {
+        await this.serve(pending, 'own'); // what the store has lost of ours
+      } else if (isUnsure) {
+        await delay(this.#share.unsureMs, undefined, { signal: this.#signal });
+        await this.#share.refresh(this.#signal);
+      } else if (pick) {
         await this.serve(pick.base, pick.source);
         crowded = table.conflicts > before;
       } else if (pending !== undefined) {
@@ -75,7 +82,9 @@ export class Allocator {
     const options = this.#options();
     const own = ownBlock(options);
     const pick = own === undefined ? pickBlock(options) : { base: own, source: 'own' as const };
-    if (pick?.source === 'own' || pick?.source === 'unowned') {
+    if (own === undefined && this.#share.unsureMs > 0) {
+      this.#noReserveUntil = context.now() + this.#share.unsureMs;
+    } else if (pick?.source === 'own' || pick?.source === 'unowned') {
       await this.serve(pick.base, pick.source);
     } else {
       this.#noReserveUntil = context.now() + RESERVE_RETRY_MS;

@@ -4,12 +4,19 @@ import { KeyedMutex, hasCode } from '../util/index.js';
 import { type Context, attempt, isAway, patienceOf, unavailable } from './attempts.js';
 import { unknownPool } from './block-table.js';
 import { Allocator } from './allocator.js';
-import { take } from './blocks.js';
 import { Bound } from './bound.js';
 import { type Pool, keys } from './documents.js';
 import { IpamError } from './errors.js';
 import type { LocalPool } from './local-pool.js';
-import { assertNotInUse, assertUsable, inReserve, othersReserves, takeNamed } from './named.js';
+import {
+  assertNotInUse,
+  assertUsable,
+  fromOthersReserve,
+  giveFromReserve,
+  inReserve,
+  othersReserves,
+  takeNamed,
+} from './named.js';
 import { alreadyAside, setAside } from './set-aside.js';
 import { Share } from './share.js';
 import { WaitingLine } from './waiting-line.js';
@@ -221,18 +228,21 @@ export class HostPool implements AsyncDisposable {
     this.#worker.kick();
   }
 
+  /** Blocks in which this host has addresses, as the store has said: they have to be there. None while all of it is being written. */
+  blocksInStore(): Address[] {
+    if (!this.local.isMember || this.#publishing) return [];
+    return this.share.bases();
+  }
+
+  /** The store has lost a block: it gets back what this host has in it. */
+  async blockLost(base: Address): Promise<void> {
+    await this.exclusively(async () => this.share.lost([base]));
+    this.#worker.kick(true);
+  }
+
   /** Gives an address of our reserve to the host that asks for it by name. */
   async handOver(address: Address, to: string): Promise<void> {
-    await this.exclusively(async () => {
-      if (!this.local.reserve.delete(address)) return;
-      await this.local.save();
-      const { host, now } = this.#context;
-      await this.share.change(this.share.layout.baseOf(address), (draft) => {
-        const ours = draft.owner === host && draft.reserve.has(address);
-        if (ours && !this.local.held.has(address)) take(draft, address, to, now());
-        return { result: undefined, given: [] };
-      });
-    });
+    await this.exclusively(async () => giveFromReserve(this.share, address, to));
   }
 
   /** Makes an address every host's: the gateway (any when absent), or an aux address. It stays until the pool goes. */
@@ -312,6 +322,7 @@ export class HostPool implements AsyncDisposable {
   async #restore(): Promise<void> {
     const { local, share } = this;
     this.#publishing = true;
+    await share.lost(share.bases());
     share.table.forgetAll();
     local.reserve.clear();
     for (const address of share.attached.keys()) local.held.set(address, this.#context.now());
@@ -356,24 +367,12 @@ export class HostPool implements AsyncDisposable {
     this.share.table.forget(base);
   }
 
-  /**
-   * When a pool is full but for what others have in reserve: asks one of them. One request after another: two that ask for
-   * the same address would both get it. `silent`: hosts that did not answer.
-   */
+  /** One request after another: two that ask for the same address would both get it. */
   async #fromOthersReserve(silent: Set<string>, signal: AbortSignal): Promise<Address | undefined> {
-    return this.#asking.run('', async () => {
-      const offers = othersReserves(this.share, silent);
-      const offer = offers[Math.floor(this.#context.random() * offers.length)];
-      if (!offer || signal.aborted) return undefined;
-      try {
-        return await this.requestNamed(offer.address, signal);
-      } catch (error) {
-        if (!hasCode(error, 'ADDRESS_TAKEN')) throw error;
-        const block = this.share.table.get(this.share.layout.baseOf(offer.address));
-        if (block?.reserve.has(offer.address)) silent.add(offer.owner);
-        return undefined;
-      }
-    });
+    const request = async (each: Address): Promise<Address> => this.requestNamed(each, signal);
+    return this.#asking.run('', async () =>
+      signal.aborted ? undefined : fromOthersReserve(this.share, request, silent),
+    );
   }
 
   #assertMember(): void {

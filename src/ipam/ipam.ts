@@ -12,7 +12,7 @@ import { KeyedMutex } from '../util/index.js';
 import { type Context, unavailable, isOutage } from './attempts.js';
 import { unknownPool } from './block-table.js';
 import { OPEN_GRANT_MS, type OpenGrants, openGrants, parseWish } from './decide.js';
-import { damagedDocument, isNetworkName, parseGrantedId, poolIdOf } from './documents.js';
+import { damagedDocument, isNetworkName, keys, parseGrantedId, poolIdOf } from './documents.js';
 import { HostPool } from './host-pool.js';
 import { LocalPool } from './local-pool.js';
 import { type IpamOptions, contextOf } from './options.js';
@@ -201,6 +201,22 @@ export class Ipam implements IpamDriver, AsyncDisposable {
     this.#comparedAt = -Infinity;
   }
 
+  /** The keys of the shared store that this host answers for and that have to be there, and what puts each back. */
+  ownKeys(): Map<string, () => void | Promise<void>> {
+    const own = new Map<string, () => void | Promise<void>>();
+    for (const [id, pool] of this.#pools) {
+      const blocks = pool.blocksInStore();
+      if (blocks.length === 0) continue;
+      // Blocks first: what was in them is forgotten when all of the pool is read anew.
+      for (const base of blocks) own.set(keys.block(id, base), async () => pool.blockLost(base));
+      const publish = (): void => pool.publishAgain();
+      own.set(keys.pool(id), publish);
+      own.set(keys.poolHost(id, this.#context.host), publish);
+      own.set(keys.poolsGuard, this.#guardAgain);
+    }
+    return own;
+  }
+
   /** Frees everything of a host that will not come back, or only as a new one. */
   async forgetHost(host: string, { signal }: { readonly signal: AbortSignal }): Promise<void> {
     if (host === this.#context.host) return;
@@ -335,6 +351,8 @@ export class Ipam implements IpamDriver, AsyncDisposable {
     const youngest = Math.max(...Object.values(host.grants));
     return !host.created && this.#context.now() - youngest < AUX_WINDOW_MS;
   }
+
+  readonly #guardAgain = async (): Promise<void> => this.#poolStore.guardAgain();
 
   readonly #here: Here = {
     open: () => this.#openGrants(),

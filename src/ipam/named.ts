@@ -3,6 +3,7 @@ import type { Context } from './attempts.js';
 import { type Block, type Taken, take } from './blocks.js';
 import type { Pool } from './documents.js';
 import { IpamError } from './errors.js';
+import { hasCode } from '../util/index.js';
 import type { Share } from './share.js';
 
 /** Throws ADDRESS_OUT_OF_POOL unless an endpoint can have the address. */
@@ -62,6 +63,41 @@ export function othersReserves(
     for (const address of reserve) offers.push({ owner, address });
   }
   return offers;
+}
+
+/**
+ * When a pool is full but for what others have in reserve: gets one of those addresses by `request`, which asks for it by name.
+ * `silent`: hosts that did not answer; one that does not answer now comes to them.
+ */
+export async function fromOthersReserve(
+  share: Share,
+  request: (address: Address) => Promise<Address>,
+  silent: Set<string>,
+): Promise<Address | undefined> {
+  const { context, table, layout } = share;
+  const offers = othersReserves(share, silent);
+  const offer = offers[Math.floor(context.random() * offers.length)];
+  if (!offer) return undefined;
+  try {
+    return await request(offer.address);
+  } catch (error) {
+    if (!hasCode(error, 'ADDRESS_TAKEN')) throw error;
+    const block = table.get(layout.baseOf(offer.address));
+    if (block?.reserve.has(offer.address)) silent.add(offer.owner);
+    return undefined;
+  }
+}
+
+/** Another host's from now on, unless it was handed out here meanwhile. */
+export async function giveFromReserve(share: Share, address: Address, to: string): Promise<void> {
+  const { context, layout, local } = share;
+  if (!local.reserve.delete(address)) return;
+  await local.save();
+  await share.change(layout.baseOf(address), (draft) => {
+    const ours = draft.owner === context.host && draft.reserve.has(address);
+    if (ours && !local.held.has(address)) take(draft, address, to, context.now());
+    return { result: undefined, given: [] };
+  });
 }
 
 export function inReserve(address: Address, owner: string): IpamError {

@@ -127,6 +127,11 @@ export class Pools {
     });
   }
 
+  /** Puts back the key that creations of pools rest on. */
+  async guardAgain(): Promise<void> {
+    await this.#context.store.transact([this.#guardOp('-', 0)]);
+  }
+
   /** A network was made of it here. Returns the pool as it is from now on. Throws UNKNOWN_POOL. */
   async settle({ id }: Pool, host: PoolHost, signal: AbortSignal): Promise<Pool> {
     const key = keys.pool(id);
@@ -252,18 +257,23 @@ export class Pools {
     const value = formatPool(open);
     const outcome = await this.#context.store.transact(
       [
-        {
-          op: 'set',
-          key: keys.poolsGuard,
-          value: JSON.stringify({ v: 1, pool: pool.id, nonce: randomBytes(4).toString('hex') }),
-          ifVersion: guard?.version ?? 0,
-        },
+        this.#guardOp(pool.id, guard?.version ?? 0),
         { op: 'set', key: keys.pool(pool.id), value, ifVersion: 0 },
         mark,
       ],
       { signal },
     );
     return outcome.ok;
+  }
+
+  #guardOp(pool: string, ifVersion: number): Op {
+    const nonce = randomBytes(4).toString('hex');
+    return {
+      op: 'set',
+      key: keys.poolsGuard,
+      value: JSON.stringify({ v: 1, pool, nonce }),
+      ifVersion,
+    };
   }
 
   async #granted(id: string, grant: string, signal: AbortSignal): Promise<Grant | undefined> {

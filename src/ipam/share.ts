@@ -8,6 +8,9 @@ import { Layout } from './layout.js';
 import type { LocalPool } from './local-pool.js';
 import { Unsettled } from './unsettled.js';
 
+/** Within this all hosts of all but very large clusters find what the store has lost of theirs, and put it back. */
+const OTHERS_MS = 3000;
+
 /** What a change hands out: ours once the store has it. */
 export interface Given<T> {
   readonly result: T;
@@ -32,6 +35,9 @@ export class Share {
   readonly mine = new Map<Address, number>();
   /** Handed out a moment ago, and no endpoint's yet. */
   readonly unsettled: Unsettled;
+  /** Blocks of ours that the store has lost: they are ours again unless somebody else was quicker. */
+  readonly #ownedBefore = new Set<Address>();
+  #lostAt = -Infinity;
   /** Released, and on their way to the store; the store may have freed them already. */
   readonly #leaving = new Set<Address>();
   readonly #onFreed: (address: Address) => void;
@@ -84,6 +90,38 @@ export class Share {
     return undefined;
   }
 
+  /** The blocks in which the store knows something of this host. */
+  bases(): Address[] {
+    const addresses = [...this.mine.keys(), ...this.local.reserve];
+    return [...new Set(addresses.map((address) => this.layout.baseOf(address)))];
+  }
+
+  /**
+   * The store has lost these blocks: what is ours in them is to be written again, and nothing of them is reserved for us until
+   * the store says so once more.
+   */
+  async lost(bases: readonly Address[]): Promise<void> {
+    const { held, freed, reserve } = this.local;
+    const isLost = (address: Address): boolean => bases.includes(this.layout.baseOf(address));
+    for (const [address, since] of this.mine) {
+      if (!isLost(address)) continue;
+      this.mine.delete(address);
+      if (!freed.has(address)) held.set(address, since);
+    }
+    for (const address of reserve) if (isLost(address)) reserve.delete(address);
+    for (const base of bases) {
+      if (this.table.get(base)?.owner === this.context.host) this.#ownedBefore.add(base);
+      this.table.forget(base);
+    }
+    this.#lostAt = performance.now();
+    await this.local.save();
+  }
+
+  /** For how long others may still have to say what they have, since the store has lost some of it; ms. */
+  get unsureMs(): number {
+    return Math.max(0, this.#lostAt + OTHERS_MS - performance.now());
+  }
+
   /** Changes one block; `body` edits the draft and may run several times. */
   async change<T>(
     base: Address,
@@ -101,6 +139,7 @@ export class Share {
         (draft, pool) => {
           given = [];
           this.local.pool = pool;
+          if (this.#ownedBefore.has(base)) draft.owner ??= this.context.host;
           lost = this.#settle(draft, base, held, freed);
           const done = body(draft, pool);
           given = done.given;
@@ -111,6 +150,7 @@ export class Share {
         },
         signal,
       );
+      this.#ownedBefore.delete(base);
       await this.#settled(base, { held, freed, given, after });
       for (const address of lost) this.context.report(givenTwice(address));
       return result;
@@ -128,7 +168,7 @@ export class Share {
     for (const [base, { owner }] of this.table.known()) {
       if (owner === this.context.host) bases.add(base);
     }
-    let changed = false;
+    let changed = this.#keepAttached();
     this.mine.clear();
     for (const [base, block] of this.table.known()) this.#noteMine(base, block);
     for (const base of bases) {
@@ -137,6 +177,18 @@ export class Share {
       changed = this.local.replaceReserve(this.layout, base, ours) || changed;
     }
     if (changed) await this.local.save();
+  }
+
+  /** What an endpoint here uses and the store does not know any more is written again. */
+  #keepAttached(): boolean {
+    const { held, freed } = this.local;
+    const before = held.size;
+    for (const [address, since] of this.mine) {
+      if (!this.attached.has(address) || freed.has(address)) continue;
+      const block = this.table.get(this.layout.baseOf(address));
+      if (block?.taken.get(address)?.host !== this.context.host) held.set(address, since);
+    }
+    return held.size > before;
   }
 
   /** Writes down what happened here since. Returns addresses that somebody else has by now. */

@@ -27,6 +27,10 @@ export class BorrowedStore implements Store {
     return this.inner.list(prefix, options);
   }
 
+  async absent(keys: readonly string[], options?: CallOptions): Promise<string[]> {
+    return this.inner.absent(keys, options);
+  }
+
   async transact(ops: readonly Op[], options?: CallOptions): Promise<Outcome> {
     return this.inner.transact(ops, options);
   }

@@ -41,8 +41,8 @@ export interface ListOptions extends CallOptions {
 export type TransactionReply =
   /** Versions by full key. */
   | { readonly ok: true; readonly versions: ReadonlyMap<string, number> }
-  /** Nothing was written; `error` is the first operation's that failed. */
-  | { readonly ok: false; readonly error: TransactionError };
+  /** Nothing was written; one error for each operation that failed, in their order, one at least. */
+  | { readonly ok: false; readonly errors: readonly TransactionError[] };
 
 /** More than one host's daemon has in flight; the rest of a burst waits its turn. */
 const MAX_CALLS = 16;
@@ -138,15 +138,26 @@ export class ConsulClient {
     });
   }
 
+  /** Those of at most MAX_STEPS keys that are there, as the leader has it. Checks of absence, since their answers hold no values. */
+  async present(keys: readonly string[], options: CallOptions = {}): Promise<string[]> {
+    const operations = keys.map((key): KvOperation => {
+      return { KV: { Verb: 'check-not-exists', Key: this.#options.prefix + key } };
+    });
+    const { timeoutMs } = this.#options;
+    const reply = await this.transact(operations, { ...options, timeoutMs, consistent: false });
+    return reply.ok ? [] : reply.errors.map(({ opIndex }) => keys[opIndex]!);
+  }
+
+  /** `consistent` counts when all operations are checks, which Consul answers as a read: then the leader asks a quorum first. */
   async transact(
     operations: readonly KvOperation[],
-    options: CallOptions & { readonly timeoutMs: number },
+    options: CallOptions & { readonly timeoutMs: number; readonly consistent?: boolean },
   ): Promise<TransactionReply> {
     const right = `key write on "${this.#options.prefix}"`;
     return this.#run(right, options, async (context, run) => {
       try {
-        // `consistent` counts when all operations are checks: Consul then answers as for a read.
-        const sent = { ...context, consistent: true };
+        const { consistent = true } = options;
+        const sent = { ...context, ...(consistent && { consistent }) };
         const reply = await run((ctx) =>
           this.#calls.transaction.create(operations, { ...sent, ctx }),
         );
@@ -158,7 +169,7 @@ export class ConsulClient {
         if (errors.some(({ what }) => /permission denied/iu.test(what))) {
           throw permissionDenied(this.#failedCall(right, options.timeoutMs), 403);
         }
-        return { ok: false, error: errors[0]! };
+        return { ok: false, errors };
       }
     });
   }

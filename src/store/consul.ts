@@ -5,7 +5,7 @@ import { ConsulLease } from './consul-lease.js';
 import { readRollback, toBatch } from './consul-transaction.js';
 import { PrefixWatch } from './consul-watch.js';
 import { StoreError } from './errors.js';
-import { checkKey, checkOps, checkPrefix, checkTtl } from './limits.js';
+import { MAX_STEPS, checkKey, checkOps, checkPrefix, checkTtl } from './limits.js';
 import type {
   CallOptions,
   Entry,
@@ -65,6 +65,17 @@ export class ConsulStore implements Store {
   async list(prefix: string, options?: CallOptions): Promise<Entry[]> {
     checkPrefix(this.kind, prefix);
     return [...(await this.#client.list(prefix, options)).entries];
+  }
+
+  async absent(keys: readonly string[], options: CallOptions = {}): Promise<string[]> {
+    for (const key of keys) checkKey(this.kind, key);
+    const absent: string[] = [];
+    for (let start = 0; start < keys.length; start += MAX_STEPS) {
+      const some = keys.slice(start, start + MAX_STEPS);
+      const present = new Set(await this.#client.present(some, options));
+      absent.push(...some.filter((key) => !present.has(key)));
+    }
+    return absent;
   }
 
   async transact(ops: readonly Op[], options: CallOptions = {}): Promise<Outcome> {
@@ -130,7 +141,7 @@ export class ConsulStore implements Store {
     const timeoutMs = Math.max(1, endsAt - performance.now());
     const reply = await this.#client.transact(batch.operations, { ...options, timeoutMs });
     if (reply.ok) return { ok: true, versions: this.#versionsOf(ops, reply.versions) };
-    const { kind, index } = readRollback(batch, reply.error);
+    const { kind, index } = readRollback(batch, reply.errors[0]!);
     if (kind === 'lease lost') throw leaseLost(ops[index]!);
     const retry = kind === 'bound elsewhere' && !takeOver;
     return retry ? this.#attempt(ops, true, options, endsAt) : { ok: false, index };

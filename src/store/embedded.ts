@@ -118,6 +118,12 @@ export class EmbeddedStore implements Store {
     return [...this.#table.under(prefix)];
   }
 
+  async absent(keys: readonly string[], options?: CallOptions): Promise<string[]> {
+    this.#assertOpen(options);
+    for (const key of keys) checkKey(this.kind, key);
+    return keys.filter((key) => this.#table.get(key) === undefined);
+  }
+
   async transact(ops: readonly Op[], options?: CallOptions): Promise<Outcome> {
     this.#assertOpen(options);
     checkOps(this.kind, ops);

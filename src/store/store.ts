@@ -88,6 +88,8 @@ export interface Store extends AsyncDisposable {
   get(key: string, options?: CallOptions): Promise<Entry | undefined>;
   /** Everything whose key starts with `prefix`, ordered by key. The empty prefix is everything. */
   list(prefix: string, options?: CallOptions): Promise<Entry[]>;
+  /** Those of these keys that are absent. For looking often: no values move, and what is written at this moment may be missed. */
+  absent(keys: readonly string[], options?: CallOptions): Promise<string[]>;
   /**
    * All operations or none, each on a key of its own; limits.ts says how many. A conflict is an outcome, not an error.
    * UNAVAILABLE leaves it unknown whether it was committed: read before writing again. LEASE_LOST: nothing was written.

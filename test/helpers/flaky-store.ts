@@ -19,10 +19,10 @@ export type Weather =
 export class FlakyStore extends BorrowedStore {
   weather: Weather = 'fine';
   /** Calls that got through, by method. */
-  readonly calls = { get: 0, list: 0, transact: 0 };
+  readonly calls = { get: 0, list: 0, absent: 0, transact: 0 };
 
   get total(): number {
-    return this.calls.get + this.calls.list + this.calls.transact;
+    return Object.values(this.calls).reduce((sum, calls) => sum + calls);
   }
 
   override async get(key: string, options?: CallOptions): Promise<Entry | undefined> {
@@ -31,6 +31,10 @@ export class FlakyStore extends BorrowedStore {
 
   override async list(prefix: string, options?: CallOptions): Promise<Entry[]> {
     return this.#pass('list', async () => this.inner.list(prefix, options));
+  }
+
+  override async absent(keys: readonly string[], options?: CallOptions): Promise<string[]> {
+    return this.#pass('absent', async () => this.inner.absent(keys, options));
   }
 
   override async transact(ops: readonly Op[], options?: CallOptions): Promise<Outcome> {

@@ -56,6 +56,18 @@ export function readsAndWrites(check: Check): void {
     t.deepEqual(await textOf(store, 'n/c'), []);
   });
 
+  check('tells which keys are absent, of more than one call takes', async (t, { store, other }) => {
+    t.deepEqual(await store.absent([]), []);
+    const keys = Array.from({ length: MAX_STEPS * 2 + 3 }, (_, i) => `n/${i}`);
+    t.deepEqual(await store.absent(keys), keys);
+    const [first, ...rest] = keys as [string, ...string[]];
+    const [last, before] = [rest.pop()!, rest.splice(70, 1)[0]!];
+    await put(store, { [first]: '', [last]: '{}', [before]: 'x', 'n/10/0': 'beside it' });
+    t.deepEqual(await other.absent([last, first, before]), []);
+    t.deepEqual(await other.absent(keys), rest);
+    await t.throwsAsync(store.absent(['a', 'no key']), { code: 'STORE_REFUSED' });
+  });
+
   check('gives a key a new version with each change', async (t, { store }) => {
     const versions = new Set<number>();
     for (const value of ['1', '2', '1']) {

@@ -259,6 +259,8 @@ test('members > a host that came second to remove one goes on, and relieves the 
   open();
   await second;
   t.deepEqual(b.freed, []);
+  const isKnown = (): boolean => b.members.all().some(({ removed }) => removed !== undefined);
+  await until(t, 'b has heard of it', isKnown);
   await b.members.sweep();
   b.pass(31_000);
   await b.members.sweep();

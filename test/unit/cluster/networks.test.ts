@@ -304,3 +304,35 @@ test('networks > one that comes back finds its VNI given to another, and says wh
     message: new RegExp(`${lost.id}.*${other.id}.*create it again`),
   });
 });
+
+test('networks > its name and its VNI come back when the store has lost them', async (t) => {
+  const store = EmbeddedStore.memory();
+  const a = host(store, 'a');
+  const network = await a.create(WEB);
+  const before = await keysOf(store);
+  for (const key of [`vnis/${network.vni}`, `names/${network.name}`]) {
+    await store.transact([{ op: 'delete', key }]);
+    await Promise.all([a.claim(network.id), host(store, 'b').claim(network.id)]);
+    t.deepEqual(await keysOf(store), before, key);
+  }
+  await a.claim('000000000000');
+  await loseNetwork(store, network);
+  await a.claim(network.id);
+  t.deepEqual(await store.list('vnis/'), [], 'a network that is gone claims nothing');
+});
+
+test('networks > a lost name or VNI that is another network’s by now is left to that', async (t) => {
+  const store = EmbeddedStore.memory();
+  const vnis = { first: 2_000_000, last: 2_000_000 };
+  const [a, b] = [host(store, 'a', { vnis }), host(store, 'b', { vnis })];
+  const lost = await a.create(WEB);
+  await store.transact([{ op: 'delete', key: `vnis/${lost.vni}` }]);
+  await b.create({ ...WEB, name: 'other' });
+  await t.throwsAsync(a.claim(lost.id), { code: 'VNI_TAKEN' });
+  await store.transact([{ op: 'delete', key: `names/${lost.name}` }]);
+  await store.transact([{ op: 'delete', key: `vnis/${lost.vni}` }]);
+  const other = await b.create(WEB);
+  await store.transact([{ op: 'delete', key: `vnis/${lost.vni}` }]);
+  await t.throwsAsync(a.claim(lost.id), { code: 'NAME_TAKEN' });
+  t.is((await a.findByName('web'))?.id, other.id);
+});

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { parseAddress } from '../../../src/net/index.js';
 import { EmbeddedStore } from '../../../src/store/index.js';
@@ -211,4 +212,74 @@ test('outage > once the store is known to be away a call hardly waits, until it 
   host.store.weather = 'fine';
   await host.ipam.idle();
   await t.notThrowsAsync(host.address(id));
+});
+
+test('outage > each key that somebody deletes comes back with what it said, and no address is given twice', async (t) => {
+  await using shared = EmbeddedStore.memory();
+  await using a = await IpamHost.open(shared, 'a');
+  await using b = await IpamHost.open(shared, 'b');
+  const wish = { network: 'web', subnet: '10.203.0.0/24' };
+  const onA = await a.network(wish);
+  const onB = await b.network(wish);
+  const given = new Set<string>();
+  for (let i = 0; i < 5; i += 1) given.add(await a.address(onA)).add(await b.address(onB));
+  given.add(await a.address(onA, '10.203.0.200'));
+  const mine = [...a.ipam.ownKeys().keys()].filter((key) => !key.includes('/b'));
+  t.true(['pools-guard', 'pools/', 'pool-hosts/', 'blocks/'].every((p) => mine.join().includes(p)));
+  for (const key of mine) {
+    await a.ipam.idle();
+    const mend = a.ipam.ownKeys().get(key);
+    if (!mend) continue; // given up by now, as a block without addresses is
+    await shared.transact([{ op: 'delete', key }]);
+    await mend();
+    await a.ipam.idle();
+    t.deepEqual(await shared.absent([key]), [], key);
+    for (const [host, id] of [
+      [a, onA],
+      [b, onB],
+    ] as const) {
+      const address = await host.address(id);
+      t.false(given.has(address), `${address}, after ${key}`);
+      given.add(address);
+    }
+  }
+  for (const address of given) {
+    const name = { code: 'ADDRESS_TAKEN' };
+    const [onOne, onOther] = await Promise.allSettled([
+      a.address(onA, address),
+      b.address(onB, address),
+    ]);
+    t.true(
+      [onOne, onOther].some(({ status }) => status === 'rejected'),
+      `${address} ${name.code}`,
+    );
+  }
+  t.deepEqual([...a.reports, ...b.reports], []);
+});
+
+test('outage > a host that needs addresses waits until others have said again what the store has lost of theirs', async (t) => {
+  await using shared = EmbeddedStore.memory();
+  await using a = await IpamHost.open(shared, 'a');
+  await using b = await IpamHost.open(shared, 'b');
+  const wish = { network: 'web', subnet: '10.203.0.0/24' };
+  const onA = await a.network(wish);
+  const onB = await b.network(wish);
+  const given: string[] = [];
+  for (let i = 0; i < 3; i += 1) given.push(await a.address(onA), await b.address(onB));
+  const owns = [];
+  for (const host of [a, b]) {
+    await host.ipam.idle();
+    owns.push([...host.ipam.ownKeys().values()]);
+  }
+  for (const { key } of await shared.list('')) await shared.transact([{ op: 'delete', key }]);
+  for (const mend of owns[0]!) await mend();
+  const asked = (async () => {
+    for (let i = 0; i < 40; i += 1) given.push(await a.address(onA));
+  })();
+  await delay(500);
+  for (const mend of owns[1]!) await mend();
+  await asked;
+  for (const host of [a, b]) await host.ipam.idle();
+  t.is(new Set(given).size, given.length, given.join(' '));
+  t.deepEqual([...a.reports, ...b.reports], []);
 });
