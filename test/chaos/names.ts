@@ -1,5 +1,5 @@
 /** What the containers are told for names: asked inside each, judged by what Docker has. */
-import type { Lab } from '../../lab/index.js';
+import type { Host, Lab } from '../../lab/index.js';
 import type { DockerContainer, HostFacts } from './facts.js';
 
 /** What one container was told. */
@@ -22,12 +22,21 @@ export async function askNames(
     const own = hosts.find(({ name }) => name === host.name)?.docker.containers ?? [];
     const answers: Told[] = [];
     for (const { name: asker } of own) {
-      const argv = ['docker', 'exec', asker, 'sh', '-c', SCRIPT, 'sh', ...names];
-      answers.push({ asker, answers: readAnswers((await host.exec(argv)).stdout) });
+      answers.push({ asker, answers: await askIn(host, asker, names) });
     }
     return answers;
   });
   return (await Promise.all(told)).flat();
+}
+
+/** Asks for each of these names in one container. */
+export async function askIn(
+  host: Host,
+  asker: string,
+  names: readonly string[],
+): Promise<Map<string, string[]>> {
+  const argv = ['docker', 'exec', asker, 'sh', '-c', SCRIPT, 'sh', ...names];
+  return readAnswers((await host.exec(argv)).stdout);
 }
 
 /** BusyBox tells the server first, then a block for each answer. */

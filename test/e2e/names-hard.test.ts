@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { projectDirectory, waitFor } from '../../lab/index.js';
 import { leaveClean, onHosts, sharedLab } from '../helpers/lab.js';
+import { stallEvents } from '../helpers/stalled-events.js';
 import {
   addressOf,
   createNetwork,
@@ -89,6 +90,10 @@ two(
     }
     t.pass();
   },
+);
+
+two('names > W5: what ended while no event was told has no name, now or later', async (t) =>
+  stallEvents(t, lab, 12),
 );
 
 interface Seen {
