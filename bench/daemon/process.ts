@@ -34,3 +34,15 @@ export async function cpuOf(pid: number): Promise<number> {
   }
   return ns / 1e6;
 }
+
+/** Memory that would be free without the process, its share of what it shares included (Pss), KiB. */
+export async function ownMemoryOf(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
+  const kib = /^Pss:\s+(\d+) kB$/m.exec(text)?.[1];
+  if (kib === undefined) throw new Error(`process ${pid} has no memory`);
+  return Number(kib);
+}
+
+export async function descriptorsOf(pid: number): Promise<number> {
+  return (await readdir(`/proc/${pid}/fd`)).length;
+}
