@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EndpointNames } from '../cluster/index.js';
 import {
@@ -45,6 +46,8 @@ export interface PlacedEndpoint {
 
 interface Known {
   readonly placement: Placement;
+  /** By the engine's clock, ms since 1970. */
+  startedAt: number;
   /** Of the list, when it was asked about. */
   signature: string | undefined;
 }
@@ -67,6 +70,8 @@ export class Containers implements AsyncDisposable {
 
   constructor(deps: ContainersDeps) {
     this.#deps = deps;
+    // As many as containers that are asked about at once, each until it is answered: no leak.
+    setMaxListeners(0, this.#aborter.signal);
     this.#inspections = new Latest(
       async (id, signature) => this.#inspect(id, signature),
       (container, err) => {
@@ -127,10 +132,12 @@ export class Containers implements AsyncDisposable {
   }
 
   /** What an event says is asked for, not believed, but for a container's end. */
-  onEvent({ type, action, id, container }: DockerEvent): void {
+  onEvent({ type, action, id, container, at }: DockerEvent): void {
     const about = type === 'container' ? id : container;
     if (about === undefined) return;
-    if (action === 'die' || action === 'destroy') this.#forget(about);
+    // An end that is told late may be that of a run before this one.
+    const isOver = at >= (this.#known.get(about)?.startedAt ?? 0);
+    if ((action === 'die' || action === 'destroy') && isOver) this.#forget(about);
     else if (action === 'create') return;
     // The health of strangers is no news.
     else if (!action.startsWith('health_status') || this.#known.has(about)) {
@@ -178,6 +185,7 @@ export class Containers implements AsyncDisposable {
         networkId: attachment.networkId,
         names: namesOf(container, attachment),
       }));
+    const { startedAt } = container;
     const { upstreams, complaint } = upstreamsWanted(container);
     const placement: Placement = {
       sandboxKey: container.sandboxKey,
@@ -187,13 +195,17 @@ export class Containers implements AsyncDisposable {
     const before = this.#known.get(container.id);
     if (before && JSON.stringify(before.placement) === JSON.stringify(placement)) {
       before.signature = signature;
+      before.startedAt = startedAt;
       return;
     }
     if (complaint !== undefined) {
       const { name } = container;
       this.#deps.log.warn({ container: name }, `label weft.dns.upstream not used: ${complaint}`);
     }
-    this.#replace(container.id, endpoints.length > 0 ? { placement, signature } : undefined);
+    this.#replace(
+      container.id,
+      endpoints.length > 0 ? { placement, startedAt, signature } : undefined,
+    );
   }
 
   #forget(id: string): void {

@@ -9,6 +9,7 @@ export const ContainerSchema = Type.Object({
   Name: Type.String(),
   State: Type.Object({
     Running: Type.Boolean(),
+    StartedAt: Type.Optional(Type.String()),
     Health: nullable(Type.Object({ Status: Type.String() })),
   }),
   Config: Type.Object({
@@ -63,6 +64,8 @@ export interface DockerContainer {
   readonly name: string;
   readonly hostname: string | undefined;
   readonly isRunning: boolean;
+  /** By the engine's clock, ms since 1970; 0 when Docker does not say. */
+  readonly startedAt: number;
   /** "healthy", "unhealthy", "starting"; undefined without a health check. */
   readonly health: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
@@ -89,6 +92,7 @@ export function toContainer(raw: Static<typeof ContainerSchema>): DockerContaine
     name: Name.replace(/^\//, ''),
     hostname: Config.Hostname || undefined,
     isRunning: State.Running,
+    startedAt: Date.parse(State.StartedAt ?? '') || 0,
     health: health === undefined || health === '' || health === 'none' ? undefined : health,
     labels: Config.Labels ?? {},
     exposedPorts: Object.keys(Config.ExposedPorts ?? {}),

@@ -11,6 +11,7 @@ const EventSchema = Type.Object({
     ID: Type.String(),
     Attributes: Type.Optional(Type.Record(Type.String(), Type.String())),
   }),
+  timeNano: Type.Number(),
 });
 
 export interface DockerEvent {
@@ -22,6 +23,8 @@ export interface DockerEvent {
   readonly id: string;
   /** Of a network's "connect" and "disconnect": the container. */
   readonly container?: string;
+  /** When it happened, by the engine's clock, ms since 1970. */
+  readonly at: number;
 }
 
 export interface FollowOptions {
@@ -114,9 +117,15 @@ function parseEvent(line: string): DockerEvent {
     throw unreadable('an event that is not JSON', cause);
   }
   if (!Value.Check(EventSchema, value)) throw unreadable('an event of a shape weft does not know');
-  const { Type: type, Action: action, Actor } = value as Static<typeof EventSchema>;
+  const { Type: type, Action: action, Actor, timeNano } = value as Static<typeof EventSchema>;
   const container = type === 'network' ? Actor.Attributes?.['container'] : undefined;
-  return { type, action, id: Actor.ID, ...(container !== undefined && { container }) };
+  return {
+    type,
+    action,
+    id: Actor.ID,
+    at: timeNano / 1e6,
+    ...(container !== undefined && { container }),
+  };
 }
 
 function unreadable(what: string, cause?: unknown): DockerError {

@@ -40,7 +40,7 @@ export async function stallEvents(t: ExecutionContext, lab: Lab, count: number):
       }
     };
     const old = Array.from({ length: count }, (_, i) => `old-${i}`);
-    await inLanes(old, start);
+    await inLanes([...old, 'again'], start);
     await areRight();
 
     proxy.stall();
@@ -48,8 +48,11 @@ export async function stallEvents(t: ExecutionContext, lab: Lab, count: number):
     await Promise.all([
       end(first, old),
       inLanes(['new-0', 'new-1', 'new-2', 'new-3'], start).then(async () => end(first, ['new-0'])),
+      first.docker('restart', '-t', '0', 'again'),
     ]);
     for (const name of [...old, 'new-0']) running.delete(name);
+    // Its end is told when it runs again.
+    running.set('again', await addressOf(first, 'again', 'web'));
     t.log(`${count} ended and four came in ${seconds(since)} s`);
     const ended = performance.now();
     await areRight();

@@ -53,8 +53,8 @@ function setUp() {
     log: createLog({ level: 'error', format: 'json' }),
   });
   /** As if the engine told it; resolves when what follows is done. */
-  const event = async (action: string, id: string): Promise<void> => {
-    containers.onEvent({ type: 'container', action, id });
+  const event = async (action: string, id: string, at = 2000): Promise<void> => {
+    containers.onEvent({ type: 'container', action, id, at });
     await containers.settled();
   };
   return { engine, changes, containers, event };
@@ -115,8 +115,14 @@ test('containers > an engine that is busy is asked again', async (t) => {
 test('containers > connecting a network is about the container, creating one about nobody', async (t) => {
   const { engine, containers } = setUp();
   engine.set(container(1));
-  containers.onEvent({ type: 'network', action: 'connect', id: 'net1', container: containerId(1) });
-  containers.onEvent({ type: 'network', action: 'create', id: 'net2' });
+  containers.onEvent({
+    type: 'network',
+    action: 'connect',
+    id: 'net1',
+    container: containerId(1),
+    at: 0,
+  });
+  containers.onEvent({ type: 'network', action: 'create', id: 'net2', at: 0 });
   await containers.settled();
   t.is(engine.asked, 1);
   t.truthy(containers.names('ep1'));
@@ -137,6 +143,19 @@ test('containers > whom one wants to have asked is told, and a label that says n
   engine.set(container(1, { labels: { 'weft.dns.upstream': 'nonsense' } }));
   await event('rename', containerId(1));
   t.deepEqual(upstreams(), [undefined]);
+});
+
+test('containers > an end that is told after the next start is asked about, and takes no name', async (t) => {
+  const { engine, changes, containers, event } = setUp();
+  engine.set(container(1));
+  await event('start', containerId(1));
+  engine.set(container(1, { startedAt: 3000 }));
+  await containers.compare();
+  await event('die', containerId(1), 2999);
+  t.truthy(containers.names('ep1'));
+  t.is(changes.length, 1);
+  await event('die', containerId(1), 3001);
+  t.is(containers.names('ep1'), undefined);
 });
 
 test('containers > W5: of 200 that came and went while no event was told, those who run are known, and late events change nothing', async (t) => {

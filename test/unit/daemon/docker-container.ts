@@ -9,6 +9,7 @@ export function container(digit: number, more: Partial<DockerContainer> = {}): D
     name: `c${digit}`,
     hostname: containerId(digit).slice(0, 12),
     isRunning: true,
+    startedAt: 1000,
     health: undefined,
     labels: {},
     exposedPorts: [],

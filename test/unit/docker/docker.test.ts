@@ -148,7 +148,11 @@ test('docker > reads what a container is called, with and without what older eng
   const full = {
     Id: 'abc',
     Name: '/api',
-    State: { Running: true, Health: { Status: 'starting', Log: [] } },
+    State: {
+      Running: true,
+      StartedAt: '2026-11-23T13:06:01.465123456Z',
+      Health: { Status: 'starting', Log: [] },
+    },
     Config: { Hostname: 'h', Labels: { a: 'b' }, ExposedPorts: { '80/tcp': {} } },
     NetworkSettings: {
       SandboxKey: '/netns/1',
@@ -163,6 +167,7 @@ test('docker > reads what a container is called, with and without what older eng
     name: 'api',
     hostname: 'h',
     isRunning: true,
+    startedAt: Date.UTC(2026, 10, 23, 13, 6, 1, 465),
     health: 'starting',
     labels: { a: 'b' },
     exposedPorts: ['80/tcp'],
@@ -225,7 +230,12 @@ test('docker > asks for no API version, and quotes what it is given', async (t) 
 });
 
 function eventLine(id: string): string {
-  const event = { Type: 'network', Action: 'connect', Actor: { ID: id, Attributes: { a: 'b' } } };
+  const event = {
+    Type: 'network',
+    Action: 'connect',
+    Actor: { ID: id, Attributes: { a: 'b' } },
+    timeNano: 1e18,
+  };
   return `${JSON.stringify(event)}\n`;
 }
 
