@@ -88,8 +88,10 @@ export class ClusterNetworks implements AsyncDisposable {
   }
 
   /** Somebody removed a network here: everywhere, or, since others use it, only here. */
-  removed({ id, name }: RemovedNetwork, usedBy: readonly NetworkUser[]): void {
+  removed({ id, name: known }: RemovedNetwork, usedBy: readonly NetworkUser[]): void {
     const { events, expected } = this.#deps;
+    // One that went before Docker had told its name here.
+    const name = known === id ? this.#nameOf(id) : known;
     expected.forgetGuess(id);
     if (usedBy.length === 0) {
       const text = `network "${name}" was removed here; no host uses it, so it goes from all of them`;
