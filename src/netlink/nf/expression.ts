@@ -43,7 +43,7 @@ export const expression = nested(
         offset: [3, be32],
         length: [4, be32],
       }),
-      ct: kind('NFTA_CT', { key: [2, be32], dreg: [1, be32], direction: [3, u8] }),
+      ct: kind('NFTA_CT', { key: [2, be32], dreg: [1, be32], direction: [3, u8], sreg: [4, be32] }),
       cmp: kind('NFTA_CMP', { sreg: [1, be32], op: [2, be32], data: [3, data] }),
       bitwise: kind('NFTA_BITWISE', {
         sreg: [1, be32],

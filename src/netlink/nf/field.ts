@@ -24,6 +24,10 @@ export interface Lookup {
   notIn(set: string): Statement;
   /** The verdict that the map holds for the value; none: the rule ends here. */
   verdictOf(map: string): Statement;
+  /** Sets the packet's mark to the one that the map holds for the value; none: the rule ends here. */
+  packetMarkOf(map: string): Statement;
+  /** As packetMarkOf, the mark of the packet's connection. Nothing for a packet that has none. */
+  connectionMarkOf(map: string): Statement;
 }
 
 export interface Field<T> extends Lookup {
@@ -41,6 +45,22 @@ function compare(op: number, value: Uint8Array): Expression {
   return { kind: 'cmp', data: { sreg: FIRST, op, data: { value } } };
 }
 
+/** nf_tables.h NFT_META_MARK, NFT_CT_MARK */
+const MARK = { meta: 3, ct: 3 } as const;
+const setPacketMark: Expression = { kind: 'meta', data: { key: MARK.meta, sreg: FIRST } };
+const setConnectionMark: Expression = { kind: 'ct', data: { key: MARK.ct, sreg: FIRST } };
+
+function withFirst({ needs, expressions }: Statement, then: Expression): Statement {
+  return { needs, expressions: [...expressions, then] };
+}
+
+/** Sets the packet's mark. */
+export function setMark(mark: number): Statement {
+  const value = dataTypes.mark.toBytes(mark);
+  const load: Expression = { kind: 'immediate', data: { dreg: FIRST, data: { value } } };
+  return { needs: [], expressions: [load, setPacketMark] };
+}
+
 function lookup(needs: readonly Need[], loads: readonly Expression[]): Lookup {
   const ask = (set: string, flags?: number, dreg?: number): Statement => ({
     needs,
@@ -50,6 +70,8 @@ function lookup(needs: readonly Need[], loads: readonly Expression[]): Lookup {
     in: (set) => ask(set),
     notIn: (set) => ask(set, LOOKUP_INVERTED),
     verdictOf: (map) => ask(map, undefined, VERDICT_REGISTER),
+    packetMarkOf: (map) => withFirst(ask(map, undefined, FIRST), setPacketMark),
+    connectionMarkOf: (map) => withFirst(ask(map, undefined, FIRST), setConnectionMark),
   };
 }
 
@@ -173,6 +195,9 @@ const ports = (transport: Need) => ({
 export const tcp = ports('tcp');
 export const udp = ports('udp');
 
+/** The port to which, of TCP, UDP, SCTP and whatever else has it there: ask for the protocol too. */
+export const th = { dport: payload<number>([], 'inet_service', 'transport', 2) } as const;
+
 export const icmp = { type: payload<number>(['icmp'], 'icmp_type', 'transport', 0) } as const;
 
 /** RFC 4861: solicitations are type 135, advertisements 136, and both have a target. */
@@ -186,6 +211,12 @@ export const icmpv6 = {
 
 /** RFC 7348, behind a UDP header: ask for the port too. */
 export const vxlan = { vni: payload<number>(['udp'], 'vni', 'transport', 12) } as const;
+
+/** Of the packet's connection; a packet without one matches nothing. */
+export const ctMark: Field<number> = field([], 'mark', (dreg) => ({
+  kind: 'ct',
+  data: { key: MARK.ct, dreg },
+}));
 
 const ctStates = { established: 2, related: 4, new: 8, untracked: 64, invalid: 1 } as const;
 

@@ -51,6 +51,8 @@ export interface SetForm {
   readonly keyType: number;
   readonly keyLength: number;
   readonly keyByteOrder: number;
+  /** Of what a map holds; 0 in a set. */
+  readonly dataType: number;
   /** By key in hex. */
   readonly elements: ReadonlyMap<string, ElementForm>;
 }
@@ -58,6 +60,8 @@ export interface SetForm {
 export interface ElementForm {
   readonly key: Uint8Array;
   readonly verdict: { readonly code: number; readonly chain: string | undefined } | undefined;
+  /** In a map of marks. */
+  readonly value: Uint8Array | undefined;
   readonly comment: string | undefined;
 }
 
@@ -85,8 +89,13 @@ function verdictForm(verdict: Verdict): ElementForm['verdict'] {
 }
 
 export function elementForm(set: SetSpec, element: ElementSpec): ElementForm {
-  const { key, verdict, comment } = element;
-  return { key: keyToBytes(set.type, key), verdict: verdict && verdictForm(verdict), comment };
+  const { key, verdict, mark, comment } = element;
+  return {
+    key: keyToBytes(set.type, key),
+    verdict: verdict && verdictForm(verdict),
+    value: mark === undefined ? undefined : dataTypes.mark.toBytes(mark),
+    comment,
+  };
 }
 
 export const keyText = (key: Uint8Array): string => Buffer.from(key).toString('hex');
@@ -98,15 +107,20 @@ export function byKey(elements: Iterable<ElementForm>): Map<string, ElementForm>
 const byName = <T extends { readonly name: string }>(all: readonly T[]): Map<string, T> =>
   new Map(all.map((one) => [one.name, one]));
 
+/** NFT_DATA_VERDICT: what a verdict map holds. */
+const VERDICT_DATA = 0xffff_ff00;
+const dataTypeOf = { keys: 0, verdicts: VERDICT_DATA, marks: dataTypes.mark.number } as const;
+
 function setForm(set: SetSpec): SetForm {
   const { name, comment, type, holds = 'keys', elements = [] } = set;
   return {
     name,
     comment,
-    flags: holds === 'verdicts' ? SET_FLAG.map : 0,
+    flags: holds === 'keys' ? 0 : SET_FLAG.map,
     keyType: concatNumber(type),
     keyLength: keyLength(type),
     keyByteOrder: type.length === 1 ? dataTypes[type[0]!].byteOrder : 0,
+    dataType: dataTypeOf[holds],
     elements: byKey(elements.map((element) => elementForm(set, element))),
   };
 }

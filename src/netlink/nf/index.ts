@@ -20,6 +20,7 @@ export {
   type Lookup,
   arp,
   concat,
+  ctMark,
   ctState,
   ether,
   icmp,
@@ -27,7 +28,9 @@ export {
   ip,
   ip6,
   meta,
+  setMark,
   tcp,
+  th,
   udp,
   vxlan,
 } from './field.js';

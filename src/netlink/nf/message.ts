@@ -1,6 +1,7 @@
 /** The messages that change a table, one thing each; they go out by commit. */
 import { align4 } from '../attr.js';
 import { type Message, NLM_F, message } from '../message.js';
+import { dataTypes } from './data-type.js';
 import {
   type BaseForm,
   type ChainForm,
@@ -27,8 +28,6 @@ import {
   nfgenmsg,
 } from './wire.js';
 
-/** NFT_DATA_VERDICT: what a verdict map holds. */
-const VERDICT_DATA = 0xffff_ff00;
 /** An attribute's length has 16 bits; what does not fit goes out in several messages. */
 const MAX_ELEMENTS_OCTETS = 60_000;
 
@@ -97,18 +96,20 @@ export function flushChain(table: TableRef, chain: string): Message {
 /** `id` only has to differ from other new sets in the same batch. */
 export function newSet(table: TableRef, set: SetForm, id: number): Message {
   const isMap = (set.flags & SET_FLAG.map) !== 0;
+  const isOfMarks = set.dataType === dataTypes.mark.number;
   const attrs = {
     table: table.name,
     name: set.name,
     flags: set.flags,
     keyType: set.keyType,
     keyLength: set.keyLength,
-    dataType: isMap ? VERDICT_DATA : undefined,
-    dataLength: isMap ? 0 : undefined,
+    dataType: isMap ? set.dataType : undefined,
+    // Marks have 32 bits, and verdicts no length.
+    dataLength: isMap ? (isOfMarks ? 4 : 0) : undefined,
     id,
     userdata: {
       keyByteOrder: set.keyByteOrder,
-      dataByteOrder: isMap ? 0 : undefined,
+      dataByteOrder: isMap ? (isOfMarks ? dataTypes.mark.byteOrder : 0) : undefined,
       comment: set.comment,
     },
   };
@@ -122,8 +123,9 @@ export function delSet(table: TableRef, name: string): Message {
   return message(NFT_DELSET, 0, value, `set "${name}" of ${nameOf(table)}`);
 }
 
-function wireForm({ key, verdict, comment }: ElementForm): WireElement {
-  return { key: { value: key }, data: verdict && { verdict }, userdata: userdata(comment) };
+function wireForm({ key, verdict, value, comment }: ElementForm): WireElement {
+  const data = verdict ? { verdict } : value && { value };
+  return { key: { value: key }, data, userdata: userdata(comment) };
 }
 
 function inChunks(elements: Iterable<WireElement>): WireElement[][] {

@@ -56,6 +56,7 @@ function elementForm({ key, data, userdata }: WireElement): ElementForm {
   return {
     key: key?.value ?? new Uint8Array(),
     verdict: code === undefined ? undefined : { code, chain },
+    value: data?.value,
     comment: userdata?.comment,
   };
 }
@@ -75,10 +76,11 @@ async function observeSets(conn: Connection, table: TableRef): Promise<Map<strin
   const dumped = await conn.dump(about(table, NFT_GETSET, { table: table.name }), NFT_NEWSET);
   for (const { attrs } of dumped) {
     if (attrs.table !== table.name) continue;
-    const { name = '', flags = 0, keyType = 0, keyLength = 0, userdata } = attrs;
+    const { name = '', flags = 0, keyType = 0, keyLength = 0, dataType = 0, userdata } = attrs;
     const elements = byKey(await observeElements(conn, table, name));
     const { comment, keyByteOrder = 0 } = userdata ?? {};
-    sets.set(name, { name, comment, flags, keyType, keyLength, keyByteOrder, elements });
+    const shape = { flags, keyType, keyLength, keyByteOrder, dataType };
+    sets.set(name, { name, comment, ...shape, elements });
   }
   return sets;
 }

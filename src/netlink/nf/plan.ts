@@ -9,6 +9,7 @@ import {
   type ElementForm,
   type SetForm,
   type TableForm,
+  keyText,
   rulesText,
 } from './form.js';
 import {
@@ -42,14 +43,17 @@ const newRules = (table: TableForm, chain: ChainForm): Message[] =>
 
 /** Everything about a set or chain that can't be changed in place. */
 const shapeOfSet = (set: SetForm) =>
-  JSON.stringify([set.flags, set.keyType, set.keyLength, set.keyByteOrder, set.comment ?? '']);
+  JSON.stringify([
+    ...[set.flags, set.keyType, set.keyLength, set.keyByteOrder, set.dataType],
+    set.comment ?? '',
+  ]);
 const shapeOfChain = ({ base, comment = '' }: ChainForm) =>
   JSON.stringify([
     base && [base.type, base.hook, base.priority, base.policy, base.devices],
     comment,
   ]);
-const shapeOfElement = ({ verdict, comment = '' }: ElementForm) =>
-  JSON.stringify([verdict && [verdict.code, verdict.chain], comment]);
+const shapeOfElement = ({ verdict, value, comment = '' }: ElementForm) =>
+  JSON.stringify([verdict && [verdict.code, verdict.chain], value && keyText(value), comment]);
 
 /** Whether the difference is in something that others may refer to, so that only a new table is safe. */
 function isOther(desired: TableForm, observed: TableForm): boolean {

@@ -53,20 +53,22 @@ export function rule(comment: string | undefined, ...statements: readonly Statem
   return { comment, statements };
 }
 
-/** A set, or with `holds: 'verdicts'` a map from keys to verdicts. */
+/** A set, or a map from keys to verdicts or to marks. */
 export interface SetSpec {
   readonly name: string;
   /** One type, or several for keys that are concatenations. */
   readonly type: readonly DataTypeName[];
-  readonly holds?: 'keys' | 'verdicts' | undefined;
+  readonly holds?: 'keys' | 'verdicts' | 'marks' | undefined;
   readonly comment?: string | undefined;
   readonly elements?: readonly ElementSpec[] | undefined;
 }
 
 export interface ElementSpec {
   readonly key: Key;
-  /** In a map only, and there always. */
+  /** In a map of verdicts only, and there always. */
   readonly verdict?: Verdict | undefined;
+  /** In a map of marks only, and there always; 32 bits. */
+  readonly mark?: number | undefined;
   readonly comment?: string | undefined;
 }
 

@@ -308,4 +308,71 @@ const resolver: NftCase = {
   },
 };
 
-export const cases: readonly NftCase[] = [vteps, ports, ingress, words, untracked, resolver];
+/** What is decided from where a packet goes and what it is, by numbers for both. */
+const marks: NftCase = {
+  name: 'marks',
+  text: `table inet weft {
+  map identities {
+    type ipv4_addr : mark
+    elements = { 10.0.0.1 comment "a" : 0x00000001, 10.0.0.2 : 0x00000102 }
+  }
+  map cells {
+    type inet_proto . inet_service : mark
+    elements = { tcp . 80 : 0x00000005 }
+  }
+  map verdicts {
+    type mark . mark : verdict
+    elements = { 0x00000001 . 0x00000005 : accept }
+  }
+  chain forward {
+    type filter hook forward priority 0; policy drop;
+    meta mark set 0x00000000
+    meta mark set meta l4proto . th dport map @cells
+    ct mark set ip daddr map @identities
+    ct mark . meta mark vmap @verdicts
+    ct mark 0x00000001 accept
+  }
+}`,
+  spec: {
+    family: 'inet',
+    name: 'weft',
+    sets: [
+      {
+        name: 'identities',
+        type: ['ipv4_addr'],
+        holds: 'marks',
+        elements: [
+          { key: ['10.0.0.1'], mark: 1, comment: 'a' },
+          { key: ['10.0.0.2'], mark: 0x102 },
+        ],
+      },
+      {
+        name: 'cells',
+        type: ['inet_proto', 'inet_service'],
+        holds: 'marks',
+        elements: [{ key: [6, 80], mark: 5 }],
+      },
+      {
+        name: 'verdicts',
+        type: ['mark', 'mark'],
+        holds: 'verdicts',
+        elements: [{ key: [1, 5], verdict: 'accept' }],
+      },
+    ],
+    chains: [
+      {
+        name: 'forward',
+        base: { type: 'filter', hook: 'forward', priority: 0, policy: 'drop' },
+        rules: [
+          rule(undefined, nft.setMark(0)),
+          rule(undefined, nft.concat(meta.l4proto, nft.th.dport).packetMarkOf('cells')),
+          rule(undefined, ip.daddr.connectionMarkOf('identities')),
+          rule(undefined, nft.concat(nft.ctMark, meta.mark).verdictOf('verdicts')),
+          rule(undefined, nft.ctMark.is(1), nft.accept),
+        ],
+      },
+    ],
+  },
+};
+
+export const cases: readonly NftCase[] = [vteps, ports, ingress, words, untracked, resolver, marks];
