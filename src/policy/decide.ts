@@ -71,7 +71,8 @@ interface View {
   readonly flow: Flow;
 }
 
-interface Match extends RuleReference {
+/** A rule that is about a flow. */
+export interface Match extends RuleReference {
   readonly tier: Tier;
   readonly action: Rule['action'];
 }
@@ -91,8 +92,9 @@ function judge(network: NetworkPolicies, view: View): Judgement {
   return { ...verdictOf(network, selecting, matches), logs };
 }
 
-function verdictOf(
-  network: NetworkPolicies,
+/** What comes of the policies that select one side of a flow, and of those of their rules that are about it. */
+export function verdictOf(
+  network: Pick<NetworkPolicies, 'default'>,
   selecting: readonly Policy[],
   matches: readonly Match[],
 ): Pick<Judgement, 'verdict' | 'reason'> {
@@ -125,6 +127,6 @@ function partyOf({ endpoints }: NetworkPolicies, address: Address): Party {
   return { address, endpoint: endpoints.find((each) => each.addresses.includes(address)) };
 }
 
-function byName(a: Policy, b: Policy): number {
+export function byName(a: Policy, b: Policy): number {
   return a.name < b.name ? -1 : Number(a.name > b.name);
 }

@@ -4,7 +4,8 @@
  * Promises: `decide` is pure, does not depend on the order of policies, rules' peers or endpoints, and names what decided.
  * It is the reference: whatever enforces or explains policies is held against it.
  * `parsePolicies` takes a file whole or names all that is wrong in it, each with its place.
- * Does not: enforce anything, or know packets that are not the first of a flow.
+ * `compile` makes a table that lets pass, on one host, what `decide` allows there.
+ * Does not: put the table anywhere, follow changes, or know packets that are not the first of a flow.
  */
 export type {
   AddressBlock,
@@ -32,3 +33,5 @@ export {
 export { type Complaint, type PolicyDetail, PolicyError } from './errors.js';
 export { type PolicyDocument, parsePolicies } from './parse.js';
 export { PolicySchema } from './schema.js';
+export { type CompileOptions, POLICY_TABLE, compile } from './compile.js';
+export { Numbers } from './numbers.js';

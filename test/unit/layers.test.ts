@@ -16,7 +16,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   vxlan: ['util', 'net', 'netlink', 'reconcile'],
   dns: ['util', 'net', 'netlink'],
   driver: ['util', 'net', 'store', 'plugin-api', 'cluster', 'ipam', 'vxlan'],
-  policy: ['util', 'net'],
+  policy: ['util', 'net', 'netlink'],
   'control-api': ['util'],
   cli: ['util', 'control-api', 'daemon'],
   daemon: [

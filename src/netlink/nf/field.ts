@@ -54,12 +54,17 @@ function withFirst({ needs, expressions }: Statement, then: Expression): Stateme
   return { needs, expressions: [...expressions, then] };
 }
 
-/** Sets the packet's mark. */
-export function setMark(mark: number): Statement {
+function setTo(mark: number, set: Expression): Statement {
   const value = dataTypes.mark.toBytes(mark);
   const load: Expression = { kind: 'immediate', data: { dreg: FIRST, data: { value } } };
-  return { needs: [], expressions: [load, setPacketMark] };
+  return { needs: [], expressions: [load, set] };
 }
+
+/** Sets a mark: the packet's, or that of its connection, for a packet that has one. */
+export const setMark = {
+  packet: (mark: number): Statement => setTo(mark, setPacketMark),
+  connection: (mark: number): Statement => setTo(mark, setConnectionMark),
+} as const;
 
 function lookup(needs: readonly Need[], loads: readonly Expression[]): Lookup {
   const ask = (set: string, flags?: number, dreg?: number): Statement => ({

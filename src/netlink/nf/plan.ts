@@ -44,7 +44,11 @@ const newRules = (table: TableForm, chain: ChainForm): Message[] =>
 /** Everything about a set or chain that can't be changed in place. */
 const shapeOfSet = (set: SetForm) =>
   JSON.stringify([
-    ...[set.flags, set.keyType, set.keyLength, set.keyByteOrder, set.dataType],
+    set.flags,
+    set.keyType,
+    set.keyLength,
+    set.keyByteOrder,
+    set.dataType,
     set.comment ?? '',
   ]);
 const shapeOfChain = ({ base, comment = '' }: ChainForm) =>

@@ -327,6 +327,7 @@ const marks: NftCase = {
   chain forward {
     type filter hook forward priority 0; policy drop;
     meta mark set 0x00000000
+    ct mark set 0x00000000
     meta mark set meta l4proto . th dport map @cells
     ct mark set ip daddr map @identities
     ct mark . meta mark vmap @verdicts
@@ -364,7 +365,8 @@ const marks: NftCase = {
         name: 'forward',
         base: { type: 'filter', hook: 'forward', priority: 0, policy: 'drop' },
         rules: [
-          rule(undefined, nft.setMark(0)),
+          rule(undefined, nft.setMark.packet(0)),
+          rule(undefined, nft.setMark.connection(0)),
           rule(undefined, nft.concat(meta.l4proto, nft.th.dport).packetMarkOf('cells')),
           rule(undefined, ip.daddr.connectionMarkOf('identities')),
           rule(undefined, nft.concat(nft.ctMark, meta.mark).verdictOf('verdicts')),

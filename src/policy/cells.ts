@@ -1,0 +1,125 @@
+/**
+ * What a flow is to the rules of a network, as one number: its cell.
+ *
+ * Ports that the same matches of the same rules hold are one cell; so is what is left of a protocol, and all protocols that
+ * no rule names. So a rule about a range costs an element in a verdict map, not one for each port.
+ */
+import type { nft } from '../netlink/index.js';
+import type { FlowProtocol, PortMatch } from './model.js';
+import type { Numbers } from './numbers.js';
+
+/** linux/in.h IPPROTO_*, and what of a packet tells its flows apart. */
+const PROTOCOLS = {
+  tcp: { number: 6, map: 'ports' },
+  udp: { number: 17, map: 'ports' },
+  sctp: { number: 132, map: 'ports' },
+  icmp: { number: 1, map: 'types4' },
+  icmpv6: { number: 58, map: 'types6' },
+} as const;
+type Protocol = keyof typeof PROTOCOLS;
+
+export interface Cell {
+  /** 0 for protocols that no rule names. */
+  readonly number: number;
+  readonly title: string;
+  /** One of its flows, for all of them are alike. */
+  readonly example: FlowProtocol;
+}
+
+/** The cells, and the maps by which a packet finds its own: each of `protocols`, `ports`, `types4`, `types6`. */
+export interface Cells {
+  readonly cells: readonly Cell[];
+  readonly maps: Readonly<Record<'protocols' | 'ports' | 'types4' | 'types6', nft.ElementSpec[]>>;
+}
+
+/** From one number to another, both included. */
+interface Interval {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** `named` is all that names of ports stand for, as labels have it: `8080/tcp`. */
+export function cellsOf(
+  matches: readonly PortMatch[],
+  named: ReadonlySet<string>,
+  numbers: Numbers,
+): Cells {
+  const cells: Cell[] = [{ number: 0, title: 'other protocols', example: { protocol: 255 } }];
+  const maps: Cells['maps'] = { protocols: [], ports: [], types4: [], types6: [] };
+  const add = (title: string, example: FlowProtocol): number => {
+    const number = numbers.of(`cell ${title}`);
+    cells.push({ number, title, example });
+    return number;
+  };
+  for (const [name, { number, map }] of Object.entries(PROTOCOLS)) {
+    const protocol = name as Protocol;
+    const own = matches.filter((match) => match.protocol === protocol);
+    const intervals = [...own.flatMap(intervalsOf), ...namedPorts(named, protocol)];
+    if (own.length === 0 && intervals.length === 0) continue;
+    const pieces = partition(intervals);
+    const gap = gapIn(pieces);
+    // Without a gap there is no rest; a packet that has no port at all belongs to no connection, and is dropped before.
+    if (gap <= (map === 'ports' ? 65_535 : 255)) {
+      const mark = add(`other ${protocol}`, exampleOf(protocol, gap));
+      maps.protocols.push({ key: [number], mark, comment: protocol });
+    }
+    for (const { first, last } of pieces) {
+      const title = `${protocol} ${first === last ? first : `${first}-${last}`}`;
+      const mark = add(title, exampleOf(protocol, first));
+      for (let at = first; at <= last; at += 1) {
+        maps[map].push({ key: map === 'ports' ? [number, at] : [at], mark, comment: title });
+      }
+    }
+  }
+  return { cells, maps };
+}
+
+function exampleOf(protocol: Protocol, value: number): FlowProtocol {
+  return protocol === 'icmp' || protocol === 'icmpv6'
+    ? { protocol, type: value }
+    : { protocol, port: value };
+}
+
+function intervalsOf(match: PortMatch): Interval[] {
+  if ('types' in match) return (match.types ?? []).map((type) => ({ first: type, last: type }));
+  return 'ports' in match && match.ports && 'first' in match.ports ? [match.ports] : [];
+}
+
+function namedPorts(named: ReadonlySet<string>, protocol: Protocol): Interval[] {
+  return [...named].flatMap((text) => {
+    const port = portOf(text, protocol);
+    return port === undefined ? [] : [{ first: port, last: port }];
+  });
+}
+
+/** Only as `decide` writes them, for it compares texts: no port is "080". */
+function portOf(text: string, protocol: Protocol): number | undefined {
+  const [, port, of] = /^(0|[1-9][0-9]{0,4})\/(tcp|udp|sctp)$/.exec(text) ?? [];
+  return of === protocol && Number(port) <= 65_535 ? Number(port) : undefined;
+}
+
+/** The pieces that the borders of all intervals cut them into, in order. */
+function partition(intervals: readonly Interval[]): Interval[] {
+  const changes = new Map<number, number>();
+  const change = (at: number, by: number) => changes.set(at, (changes.get(at) ?? 0) + by);
+  for (const { first, last } of intervals) {
+    change(first, 1);
+    change(last + 1, -1);
+  }
+  const borders = [...changes.keys()].sort((a, b) => a - b);
+  let depth = 0;
+  return borders.flatMap((first, i) => {
+    depth += changes.get(first)!;
+    return depth > 0 ? [{ first, last: borders[i + 1]! - 1 }] : [];
+  });
+}
+
+/** The least number that is in none of the pieces. */
+function gapIn(pieces: readonly Interval[]): number {
+  let at = 0;
+  for (const { first, last } of pieces) {
+    if (first > at) break;
+    at = last + 1;
+  }
+  return at;
+}

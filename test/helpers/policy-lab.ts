@@ -1,0 +1,113 @@
+/** A bridge with containers on it in name only: links that frames are sent from and seen on, under a policy's table. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import { type Address, type Mac, macFromAddress } from '../../src/net/index.js';
+import { Connection, NETLINK, nft } from '../../src/netlink/index.js';
+import { Numbers, POLICY_TABLE, compile } from '../../src/policy/index.js';
+import type { Endpoint, Flow, NetworkPolicies } from '../../src/policy/index.js';
+import { type Segment, frameOf } from './flows.js';
+import { type TestNetns, testNetns } from './native.js';
+
+const PROBE = fileURLToPath(new URL('../../../test/helpers/policy-probe.py', import.meta.url));
+
+/** A packet that is sent: the first of a flow, unless it says otherwise. */
+export type Packet = Flow &
+  Segment & {
+    /** Whose MAC the frame goes to; default: that of the destination. */
+    readonly via?: Address;
+  };
+
+export class PolicyLab {
+  readonly #inside: TestNetns;
+  readonly #outside: TestNetns;
+  readonly #conn: Connection;
+  readonly #endpoints: readonly Endpoint[];
+  readonly #numbers = new Numbers();
+
+  private constructor(
+    inside: TestNetns,
+    outside: TestNetns,
+    conn: Connection,
+    endpoints: readonly Endpoint[],
+  ) {
+    this.#inside = inside;
+    this.#outside = outside;
+    this.#conn = conn;
+    this.#endpoints = endpoints;
+  }
+
+  /** Each endpoint gets a link in one namespace, `c0` and on, whose other end is a port of the bridge in another. */
+  static async open(t: ExecutionContext, endpoints: readonly Endpoint[]): Promise<PolicyLab> {
+    const [inside, outside] = [await testNetns(t), await testNetns(t)];
+    for (const family of ['iptables', 'ip6tables']) {
+      run(inside, ['sysctl', '-qw', `net.bridge.bridge-nf-call-${family}=0`]);
+    }
+    run(outside, ['sysctl', '-qw', 'net.ipv6.conf.default.disable_ipv6=1']);
+    const bridge = 'link add br0 up type bridge mcast_snooping 0';
+    inside.ip(...`${bridge} nf_call_iptables 1 nf_call_ip6tables 1`.split(' '));
+    for (const [i, { addresses }] of endpoints.entries()) {
+      const mac = macOf(addresses[0]!);
+      const pair = `link add c${i} address ${mac} up type veth peer name p${i} netns ${inside.name}`;
+      outside.ip(...pair.split(' '));
+      inside.ip(...`link set p${i} master br0 up`.split(' '));
+    }
+    const conn = await Connection.open({ netns: inside.path, protocol: NETLINK.NETFILTER });
+    t.teardown(async () => conn.close());
+    return new PolicyLab(inside, outside, conn, endpoints);
+  }
+
+  /** Enforces the policies of this network as `host` would; answers whether there was anything to do. */
+  async apply(network: NetworkPolicies, host: string): Promise<boolean> {
+    const table = compile(network, { host, numbers: this.#numbers });
+    if (table) return nft.ensureTable(this.#conn, table);
+    await nft.deleteTable(this.#conn, POLICY_TABLE);
+    return true;
+  }
+
+  /** Sends packets one after the other and answers, for each, whether it arrived. */
+  probe(packets: readonly Packet[]): boolean[] {
+    const links = this.#endpoints.map((_, i) => `c${i}`);
+    const frames = packets.map((packet, index) => {
+      const [from, to] = [
+        this.#linkOf(packet.source),
+        this.#linkOf(packet.via ?? packet.destination),
+      ];
+      const macs = { from: this.#mac(from), to: this.#mac(to) };
+      return [from, to, frameOf(packet, macs, index)];
+    });
+    const input = JSON.stringify({ links, frames });
+    return JSON.parse(run(this.#outside, ['python3', PROBE], input)) as boolean[];
+  }
+
+  /** What nft prints. */
+  ruleset(): string {
+    return run(this.#inside, ['/usr/sbin/nft', 'list', 'ruleset']);
+  }
+
+  /** Has nft read, but not carry out, a text. */
+  check(text: string): void {
+    run(this.#inside, ['/usr/sbin/nft', '-c', '-f', '-'], text);
+  }
+
+  #mac(link: number): Mac {
+    return macOf(this.#endpoints[link]!.addresses[0]!);
+  }
+
+  #linkOf(address: Address): number {
+    return this.#endpoints.findIndex((each) => each.addresses.includes(address));
+  }
+}
+
+const macOf = (address: Address): Mac => macFromAddress(address);
+
+function run({ name }: TestNetns, command: readonly string[], input = ''): string {
+  const args = ['netns', 'exec', name, ...command];
+  const { status, stdout, stderr } = spawnSync('ip', args, {
+    encoding: 'utf8',
+    input,
+    maxBuffer: 64 << 20,
+  });
+  if (status !== 0) throw new Error(`${command.join(' ')} ended with ${status}: ${stderr}`);
+  return stdout;
+}

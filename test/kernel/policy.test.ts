@@ -1,0 +1,267 @@
+import test from 'ava';
+import { parseAddress } from '../../src/net/index.js';
+import {
+  type Endpoint,
+  type FlowProtocol,
+  type NetworkPolicies,
+  type Policy,
+  type Rule,
+  decide,
+} from '../../src/policy/index.js';
+import { type Packet, PolicyLab } from '../helpers/policy-lab.js';
+import { block, containers, endpointOf, policy } from '../unit/policy/cluster.js';
+
+/** Nine containers, each with an address of either family, on three hosts. */
+const endpoints: readonly Endpoint[] = containers.map((container, i) => {
+  const endpoint = endpointOf(container);
+  return { ...endpoint, addresses: [...endpoint.addresses, parseAddress(`fd00::${i + 1}`)] };
+});
+const onOneHost = endpoints.map((each): Endpoint => ({ ...each, host: 'host-x' }));
+
+const protocols: readonly FlowProtocol[] = [
+  { protocol: 'tcp', port: 80 },
+  { protocol: 'tcp', port: 81 },
+  { protocol: 'tcp', port: 8005 },
+  { protocol: 'udp', port: 80 },
+  { protocol: 'udp', port: 81 },
+  { protocol: 'sctp', port: 80 },
+];
+const echoes = [
+  { protocol: 'icmp', type: 8 },
+  { protocol: 'icmpv6', type: 128 },
+] as const;
+
+/** Every pair of two, in both families. Without ports, what is sent the other way would be an answer: so it is of another protocol. */
+const packets: readonly Packet[] = endpoints.flatMap((from) =>
+  endpoints.flatMap((to) =>
+    from === to
+      ? []
+      : [0, 1].flatMap((family) => {
+          const [source, destination] = [from.addresses[family]!, to.addresses[family]!];
+          const other = { protocol: from.id < to.id ? 253 : 254 };
+          return [...protocols, echoes[family]!, other].map((each) => ({
+            source,
+            destination,
+            ...each,
+          }));
+        }),
+  ),
+);
+
+const network = (policies: readonly Policy[], rest: Partial<NetworkPolicies> = {}) =>
+  ({ default: 'open', policies, endpoints: onOneHost, ...rest }) as const satisfies NetworkPolicies;
+
+/** What one host lets pass: the sides that are its own must allow. */
+function passes(
+  { policies, endpoints: all, ...rest }: NetworkPolicies,
+  packet: Packet,
+  host: string,
+) {
+  const { egress, ingress } = decide({ policies, endpoints: all, ...rest }, packet);
+  const isHere = (address: string) =>
+    all.some((each) => each.host === host && each.addresses.some((own) => own === address));
+  return (
+    (!isHere(packet.source) || egress.verdict === 'allow') &&
+    (!isHere(packet.destination) || ingress.verdict === 'allow')
+  );
+}
+
+const words = ({ source, destination, ...rest }: Packet): string =>
+  `${source} to ${destination} ${JSON.stringify(rest)}`;
+
+/** The packets whose fate is not what `decide` says, in words. */
+function wrong(lab: PolicyLab, some: NetworkPolicies, host = 'host-x'): string[] {
+  const arrived = lab.probe(packets);
+  return packets.flatMap((packet, i) =>
+    arrived[i] === passes(some, packet, host)
+      ? []
+      : [`${words(packet)} ${arrived[i] ? 'passed' : 'was dropped'}`],
+  );
+}
+
+const allow = (rest: Partial<Rule> = {}): Rule => ({ action: 'allow', ...rest });
+const deny = (rest: Partial<Rule> = {}): Rule => ({ action: 'deny', ...rest });
+const tcp = (first: number, last = first) => ({ protocol: 'tcp', ports: { first, last } }) as const;
+const xa = { project: 'x', service: 'a' };
+
+const cases: readonly (readonly [title: string, network: NetworkPolicies])[] = [
+  ['nothing is received', network([policy('closed', {}, { ingress: [] })])],
+  ['nothing is sent', network([policy('mute', {}, { egress: [] })])],
+  ['a network is isolated', network([], { default: 'isolated' })],
+  [
+    'one receives from a few on one port',
+    network([
+      policy('db', xa, {
+        ingress: [allow({ peers: [{ service: 'b' }, { names: ['z-*'] }], ports: [tcp(80)] })],
+      }),
+    ]),
+  ],
+  [
+    'ranges overlap, and one port of them is denied',
+    network([
+      policy(
+        'p',
+        { project: 'x' },
+        {
+          ingress: [
+            allow({ ports: [tcp(1, 100), tcp(8000, 8010), { protocol: 'udp' }] }),
+            deny({ peers: [{ service: 'c' }], ports: [tcp(81, 90)] }),
+          ],
+          egress: [allow({ ports: [tcp(80)] }), deny({ ports: [tcp(8005)] })],
+        },
+      ),
+    ]),
+  ],
+  [
+    'echoes, SCTP and other protocols have rules of their own',
+    network([
+      policy(
+        'echo',
+        { service: 'a' },
+        {
+          ingress: [
+            allow({ ports: [{ protocol: 'icmp', types: [8] }, { protocol: 'icmpv6' }] }),
+            allow({ peers: [{ project: 'y' }], ports: [{ protocol: 'sctp' }] }),
+            allow({ peers: [{ project: 'z' }] }),
+          ],
+        },
+      ),
+    ]),
+  ],
+  [
+    'ports have names on either side',
+    network([
+      policy('in', xa, {
+        ingress: [allow({ ports: [{ protocol: 'tcp', ports: { name: 'serve-80' } }] })],
+      }),
+      policy(
+        'out',
+        { project: 'y' },
+        {
+          egress: [
+            allow({ ports: [{ protocol: 'udp', ports: { name: 'serve-81' } }] }),
+            allow({ peers: [xa], ports: [{ protocol: 'tcp', ports: { name: 'serve-80' } }] }),
+          ],
+        },
+      ),
+    ]),
+  ],
+  [
+    'an operator decides first, and leaves the rest',
+    network([
+      {
+        ...policy(
+          'ops',
+          {},
+          { egress: [deny({ peers: [{ service: 'c' }] }), allow({ peers: [xa] })] },
+        ),
+        tier: 'operator',
+      },
+      policy('own', { project: 'x' }, { egress: [], ingress: [allow()] }),
+    ]),
+  ],
+  [
+    'blocks with exceptions select containers by either address',
+    network([
+      policy(
+        'p',
+        { service: 'b' },
+        {
+          ingress: [
+            allow({ peers: [{ blocks: [block('10.0.0.0/16', '10.0.1.0/24')] }] }),
+            deny({ peers: [{ blocks: [block('fd00::4/126')] }] }),
+            allow({
+              peers: [{ blocks: [block('fd00::/64')], labels: [{ key: 'pod', op: 'exists' }] }],
+            }),
+          ],
+        },
+      ),
+    ]),
+  ],
+  [
+    'a container is unknown',
+    network([policy('p', xa, { ingress: [allow()] })], {
+      endpoints: onOneHost.map(({ facts, ...rest }, i) =>
+        i !== 4 && facts ? { ...rest, facts } : rest,
+      ),
+    }),
+  ],
+];
+
+test('policy > every packet between every two meets the fate that decide says, case after case', async (t) => {
+  const lab = await PolicyLab.open(t, endpoints);
+  t.deepEqual(wrong(lab, network([])), [], 'no policy');
+  for (const [title, some] of cases) {
+    t.true(await lab.apply(some, 'host-x'), title);
+    t.deepEqual(wrong(lab, some), [], title);
+    t.false(await lab.apply(some, 'host-x'), `${title}: there is nothing more to do`);
+  }
+  await lab.apply(network([]), 'host-x');
+  t.deepEqual(wrong(lab, network([])), [], 'no policy any more');
+});
+
+test('policy > a host judges its own containers, and lets others be judged by theirs', async (t) => {
+  const lab = await PolicyLab.open(t, endpoints);
+  for (const [title, some] of cases) {
+    const spread = {
+      ...some,
+      endpoints: some.endpoints.map((each, i) => ({ ...each, host: endpoints[i]!.host })),
+    };
+    if (title === 'a container is unknown') continue;
+    await lab.apply(spread, 'host-y');
+    t.deepEqual(wrong(lab, spread, 'host-y'), [], title);
+  }
+});
+
+test('policy > answers pass where nothing may be sent, and only answers', async (t) => {
+  const lab = await PolicyLab.open(t, endpoints);
+  const [a, b] = [endpoints[0]!.addresses[0]!, endpoints[1]!.addresses[0]!];
+  await lab.apply(network([policy('mute', xa, { egress: [] })]), 'host-x');
+  const asks = { source: b, destination: a, protocol: 'tcp', port: 80, sourcePort: 1234 } as const;
+  const answers = {
+    source: a,
+    destination: b,
+    protocol: 'tcp',
+    port: 1234,
+    sourcePort: 80,
+  } as const;
+  const stray = { ...answers, port: 1235, isAnswer: true };
+  t.deepEqual(
+    lab.probe([{ ...answers, isAnswer: true }, stray, asks, { ...answers, isAnswer: true }, stray]),
+    [false, false, true, true, false],
+  );
+});
+
+test('policy > what goes to nobody that is known is dropped, whatever the MAC: groups too', async (t) => {
+  const lab = await PolicyLab.open(t, endpoints);
+  const known = network([policy('p', xa, { ingress: [] })]);
+  await lab.apply({ ...known, endpoints: onOneHost.slice(0, 8) }, 'host-x');
+  const [free, gone] = [endpoints[1]!.addresses[0]!, endpoints[8]!.addresses[0]!];
+  const via = endpoints[2]!.addresses[0]!;
+  const udp = { protocol: 'udp', port: 80 } as const;
+  t.deepEqual(
+    lab.probe([
+      { source: free, destination: via, ...udp },
+      { source: free, destination: gone, ...udp },
+      { source: gone, destination: free, ...udp },
+      { source: free, destination: parseAddress('224.0.0.251'), via, ...udp },
+      { source: free, destination: parseAddress('255.255.255.255'), via, ...udp },
+      { source: free, destination: parseAddress('192.0.2.7'), via, ...udp },
+    ]),
+    [true, false, false, false, false, false],
+  );
+});
+
+test('policy > nft prints a ruleset with names, and can read it', async (t) => {
+  const lab = await PolicyLab.open(t, endpoints);
+  for (const [title, some] of cases) {
+    await lab.apply(some, 'host-x');
+    const printed = lab.ruleset();
+    t.notThrows(() => lab.check(printed), title);
+  }
+  await lab.apply(cases[3]![1], 'host-x');
+  const printed = lab.ruleset();
+  t.regex(printed, /10\.0\.0\.11 comment "x-a-1" : jump to-db/);
+  t.regex(printed, /chain to-db \{/);
+  t.regex(printed, /comment "db ingress rule 1" : return/);
+});
