@@ -53,21 +53,25 @@ export function cellsOf(
   };
   for (const [name, { number, map }] of Object.entries(PROTOCOLS)) {
     const protocol = name as Protocol;
-    const own = matches.filter((match) => match.protocol === protocol);
-    const intervals = [...own.flatMap(intervalsOf), ...namedPorts(named, protocol)];
-    if (own.length === 0 && intervals.length === 0) continue;
-    const pieces = partition(intervals);
-    const gap = gapIn(pieces);
-    // Without a gap there is no rest; a packet that has no port at all belongs to no connection, and is dropped before.
-    if (gap <= (map === 'ports' ? 65_535 : 255)) {
-      const mark = add(`other ${protocol}`, exampleOf(protocol, gap));
-      maps.protocols.push({ key: [number], mark, comment: protocol });
-    }
-    for (const { first, last } of pieces) {
-      const title = `${protocol} ${first === last ? first : `${first}-${last}`}`;
-      const mark = add(title, exampleOf(protocol, first));
-      for (let at = first; at <= last; at += 1) {
-        maps[map].push({ key: map === 'ports' ? [number, at] : [at], mark, comment: title });
+    const said = matches.filter((match) => match.protocol === protocol);
+    const intervals = [...said.flatMap(intervalsOf), ...namedPorts(named, protocol)];
+    if (said.length === 0 && intervals.length === 0) continue;
+    const max = map === 'ports' ? 65_535 : 255;
+    const pieces = partition(intervals).map((piece) => [piece]);
+    const gaps = gapsBetween(pieces.flat(), max);
+    const own = [...pieces, ...(gaps.length > 0 ? [gaps] : [])].map((parts) => {
+      const { first, last } = parts[0]!;
+      const range = first === last ? `${first}` : `${first}-${last}`;
+      const title = parts === gaps ? `other ${protocol}` : `${protocol} ${range}`;
+      return { parts, title, mark: add(title, exampleOf(protocol, first)) };
+    });
+    // The largest needs no elements: what of the protocol is nowhere else is there.
+    const largest = own.reduce((a, b) => (sizeOf(b.parts) > sizeOf(a.parts) ? b : a));
+    maps.protocols.push({ key: [number], mark: largest.mark, comment: largest.title });
+    for (const { parts, title: comment, mark } of own) {
+      if (mark === largest.mark) continue;
+      for (const at of parts.flatMap(numbersIn)) {
+        maps[map].push({ key: map === 'ports' ? [number, at] : [at], mark, comment });
       }
     }
   }
@@ -114,12 +118,15 @@ function partition(intervals: readonly Interval[]): Interval[] {
   });
 }
 
-/** The least number that is in none of the pieces. */
-function gapIn(pieces: readonly Interval[]): number {
-  let at = 0;
-  for (const { first, last } of pieces) {
-    if (first > at) break;
-    at = last + 1;
-  }
-  return at;
+/** What of 0 to `max` is in none of the pieces, which are in order. */
+function gapsBetween(pieces: readonly Interval[], max: number): Interval[] {
+  const starts = [0, ...pieces.map(({ last }) => last + 1)];
+  const ends = [...pieces.map(({ first }) => first - 1), max];
+  return starts.flatMap((first, i) => (first <= ends[i]! ? [{ first, last: ends[i]! }] : []));
 }
+
+const sizeOf = (parts: readonly Interval[]): number =>
+  parts.reduce((size, { first, last }) => size + last - first + 1, 0);
+
+const numbersIn = ({ first, last }: Interval): number[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => first + i);

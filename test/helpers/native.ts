@@ -26,7 +26,7 @@ export function netnsPath(): string {
 }
 
 /** Makes a namespace for one test and removes it after. */
-export async function testNetns(t: ExecutionContext): Promise<TestNetns> {
+export async function testNetns(t: Pick<ExecutionContext, 'teardown'>): Promise<TestNetns> {
   const path = netnsPath();
   await createNetns(path);
   const fd = openNetns(path);

@@ -38,7 +38,10 @@ export class PolicyLab {
   }
 
   /** Each endpoint gets a link in one namespace, `c0` and on, whose other end is a port of the bridge in another. */
-  static async open(t: ExecutionContext, endpoints: readonly Endpoint[]): Promise<PolicyLab> {
+  static async open(
+    t: Pick<ExecutionContext, 'teardown'>,
+    endpoints: readonly Endpoint[],
+  ): Promise<PolicyLab> {
     const [inside, outside] = [await testNetns(t), await testNetns(t)];
     for (const family of ['iptables', 'ip6tables']) {
       run(inside, ['sysctl', '-qw', `net.bridge.bridge-nf-call-${family}=0`]);

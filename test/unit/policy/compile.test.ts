@@ -110,5 +110,6 @@ test('policy compiler > all ports in one range cost one element for whom they ar
   const rule = { ...allow, peers: [{ service: 'b' }], ports: [high] };
   const table = tableOf(networkOf(policy('high', xa, { ingress: [rule] })));
   t.is(elementsOf(table, 'to-high-flows').length, 1);
-  t.is(elementsOf(table, 'ports').length, 65_535 - 1024 + 1);
+  // The ports that are in no range, for they are fewer.
+  t.is(elementsOf(table, 'ports').length, 1024);
 });
