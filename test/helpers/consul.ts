@@ -131,6 +131,12 @@ export class ConsulServer implements AsyncDisposable {
     return (members as { Status: number }[]).filter(({ Status }) => Status === SERF_FAILED).length;
   }
 
+  /** How many nodes its catalog has. */
+  async nodes(): Promise<number> {
+    const reply = await fetch(`${this.address}/v1/catalog/nodes`);
+    return reply.ok ? ((await reply.json()) as unknown[]).length : 0;
+  }
+
   /** Resolves when it can read and write. */
   async ready(): Promise<this> {
     await until(async () => {
@@ -166,6 +172,8 @@ export class ConsulCluster implements AsyncDisposable {
     }
     const cluster = new ConsulCluster(servers);
     await Promise.all(servers.map(async (server) => server.ready()));
+    // The leader registers them one after another; who is not yet can't make a session.
+    await until(async () => (await servers[0]!.nodes()) === servers.length, 'all servers known');
     return cluster;
   }
 
