@@ -295,7 +295,7 @@ export class HostPool implements AsyncDisposable {
     try {
       if (publishing) {
         await this.#deps.publish(this.local, signal);
-        await this.share.refresh(signal);
+        await this.share.refreshAfterLoss(signal);
         this.#publishing = false;
       }
       await this.#work();

@@ -160,6 +160,17 @@ export class Share {
     }
   }
 
+  /** As {@link refresh}; what the store knew as ours, an endpoint here uses, and the store does not know any more is to be written again. */
+  async refreshAfterLoss(signal: AbortSignal): Promise<void> {
+    const before = new Map(this.mine);
+    await this.refresh(signal);
+    for (const [address, since] of before) {
+      const isLost = this.attached.has(address) && !this.mine.has(address);
+      if (isLost && !this.local.freed.has(address)) this.local.held.set(address, since);
+    }
+    await this.local.save();
+  }
+
   /** Reads every block, and takes over what the store says is our reserve. */
   async refresh(signal?: AbortSignal): Promise<void> {
     await this.table.list(signal);
@@ -168,7 +179,7 @@ export class Share {
     for (const [base, { owner }] of this.table.known()) {
       if (owner === this.context.host) bases.add(base);
     }
-    let changed = this.#keepAttached();
+    let changed = false;
     this.mine.clear();
     for (const [base, block] of this.table.known()) this.#noteMine(base, block);
     for (const base of bases) {
@@ -177,18 +188,6 @@ export class Share {
       changed = this.local.replaceReserve(this.layout, base, ours) || changed;
     }
     if (changed) await this.local.save();
-  }
-
-  /** What an endpoint here uses and the store does not know any more is written again. */
-  #keepAttached(): boolean {
-    const { held, freed } = this.local;
-    const before = held.size;
-    for (const [address, since] of this.mine) {
-      if (!this.attached.has(address) || freed.has(address)) continue;
-      const block = this.table.get(this.layout.baseOf(address));
-      if (block?.taken.get(address)?.host !== this.context.host) held.set(address, since);
-    }
-    return held.size > before;
   }
 
   /** Writes down what happened here since. Returns addresses that somebody else has by now. */

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { parseAddress } from '../../../src/net/index.js';
 import { EmbeddedStore } from '../../../src/store/index.js';
 import { Clock, IpamHost } from '../../helpers/ipam-host.js';
 
@@ -94,6 +95,7 @@ test('reclaim > a store restored from a backup is told again what is live, once 
   const first = await a.address(onA);
   const [backup] = await shared.list('blocks/');
   const live = await a.address(onA);
+  await a.ipam.attach('10.203.0.0-24', parseAddress(live), 'endpoint');
   await a.reclaim({ '10.203.0.0/24': [first, live] }, MINUTE);
   await shared.transact([{ op: 'set', key: backup!.key, value: backup!.value }]);
   t.deepEqual((await a.reclaim({ '10.203.0.0/24': [first, live] }, MINUTE)).adopted, []);
@@ -101,6 +103,8 @@ test('reclaim > a store restored from a backup is told again what is live, once 
   t.deepEqual((await a.reclaim({ '10.203.0.0/24': [first, live] }, MINUTE)).adopted, [
     live as never,
   ]);
+  const block = (await shared.get(backup!.key))?.value;
+  t.true(block?.includes(`"${live}":{"host":"a"`), block);
 });
 
 test('reclaim > W2: space of hosts that are replaced comes back to the last address', async (t) => {
