@@ -1,5 +1,5 @@
 import { type DockerSettings, type NetworkDocument, isNetworkName } from '../cluster/index.js';
-import { isUnicastMac, type Mac, macFromAddress } from '../net/index.js';
+import { isUnicastMac, type Mac } from '../net/index.js';
 import type {
   CallContext,
   CreateEndpointRequest,
@@ -11,7 +11,7 @@ import type {
 import { KeyedMutex, untilAborted } from '../util/index.js';
 import type { Datapath, NetworkSpec } from '../vxlan/index.js';
 import type { Bindings, EndpointBinding, Leaving, NetworkBinding } from './bindings.js';
-import { localEndpoint, poolOf } from './endpoints.js';
+import { bindingOf, localEndpoint } from './endpoints.js';
 import { DriverError, unknownNetwork } from './errors.js';
 import type { Membership } from './membership.js';
 import { assertMeant, describePools } from './network-request.js';
@@ -52,9 +52,9 @@ export type Announced = 'announced' | 'name-taken' | 'local';
 /**
  * What Docker's network calls do on this host.
  *
- * Order within a call: the kernel first, then this host's disk, then the shared store, so that nobody is told to send
- * before we can receive, and a crash in between leaves only what the next start removes. Calls about one network run one
- * after another.
+ * Order within a call: the kernel first, then this host's disk, then the shared store, so that a crash in between leaves only
+ * what the next start removes. An endpoint that comes is the exception: the store hears of it while the kernel makes it, for
+ * its container waits for both and sends nothing before. Calls about one network run one after another.
  */
 export class Driver implements NetworkDriver {
   readonly #deps: DriverDeps;
@@ -200,12 +200,10 @@ export class Driver implements NetworkDriver {
     await this.#assertNameSettled(request.networkId, signal);
     return this.#mutex.run(request.networkId, async () => {
       const binding = this.#bindingOf(request.networkId);
-      const endpoint = this.#endpointOf(request, binding);
+      const now = (this.#deps.clock ?? Date.now)();
+      const endpoint = bindingOf(request, binding.network, now);
       const before = this.#bindings.endpoint(request.networkId, request.endpointId);
-      if (!before) {
-        await this.#attach(endpoint, binding, signal);
-        this.#membership.publishLater(binding.network.id);
-      }
+      if (!before) await this.#attach(endpoint, binding, signal);
       return request.mac === undefined ? { mac: before?.mac ?? endpoint.mac } : {};
     });
   }
@@ -223,7 +221,7 @@ export class Driver implements NetworkDriver {
 
   async join(request: JoinRequest, _context: CallContext): Promise<JoinResult> {
     const { networkId, result } = await this.#joined(request);
-    // Begun by CreateEndpoint, while Docker does its own part: a container starts when other hosts can know of it.
+    // Begun by CreateEndpoint: a container starts when other hosts can know of it.
     await this.#membership.settled(networkId);
     return result;
   }
@@ -259,8 +257,10 @@ export class Driver implements NetworkDriver {
   ): Promise<void> {
     try {
       this.#assertMacFree(endpoint, network.id);
-      await this.#datapath.ensureEndpoint(network.id, localEndpoint(endpoint));
-      await this.#record(endpoint, network, signal);
+      await this.#membership.arrive(network.id, endpoint, async () => {
+        await this.#datapath.ensureEndpoint(network.id, localEndpoint(endpoint));
+        await this.#record(endpoint, network, signal);
+      });
     } catch (error) {
       await this.#detachAddresses(endpoint);
       throw error;
@@ -364,21 +364,6 @@ export class Driver implements NetworkDriver {
     const binding = this.#bindings.network(dockerId);
     if (binding) return binding;
     throw unknownNetwork(dockerId);
-  }
-
-  #endpointOf(request: CreateEndpointRequest, { network }: NetworkBinding): EndpointBinding {
-    const wanted = [request.address, request.addressV6].filter((a) => a !== undefined);
-    const addresses = wanted.map((a) => ({ ...a, poolId: poolOf(network, a) }));
-    const [first] = wanted;
-    if (!first) {
-      throw new DriverError(
-        { code: 'NO_ADDRESS', endpoint: request.endpointId },
-        'an endpoint of a weft network needs an address; Docker gave none',
-      );
-    }
-    const mac = request.mac ?? macFromAddress(first.address);
-    const { networkId: dockerId, endpointId: id } = request;
-    return { v: 1, id, dockerId, mac, addresses, since: (this.#deps.clock ?? Date.now)() };
   }
 
   #assertMacFree({ mac, dockerId, id }: EndpointBinding, networkId: string): void {

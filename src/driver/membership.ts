@@ -10,7 +10,7 @@ import type {
 } from '../cluster/index.js';
 import { rangeOf } from '../net/index.js';
 import { Backoff, hasCode } from '../util/index.js';
-import type { Bindings } from './bindings.js';
+import type { Bindings, EndpointBinding, NetworkBinding } from './bindings.js';
 import { DriverError } from './errors.js';
 import { Publisher } from './publisher.js';
 
@@ -54,6 +54,8 @@ export class Membership implements AsyncDisposable {
   readonly #onRemoved: NonNullable<MembershipDeps['onRemoved']>;
   readonly #aborter = new AbortController();
   readonly #doubts = new Map<string, NodeJS.Timeout>();
+  /** Endpoints that are being made, by id: announced, and not in the bindings before they are there. */
+  readonly #arriving = new Map<string, EndpointBinding>();
   #forgotten: Promise<void> = Promise.resolve();
 
   constructor({ networks, view, bindings, namesOf, onError, onLost, onRemoved }: MembershipDeps) {
@@ -115,6 +117,27 @@ export class Membership implements AsyncDisposable {
   }
 
   /**
+   * Begins to announce an endpoint and makes it meanwhile, since a container's start waits for both; `make` puts it into the
+   * bindings. If that throws, what was announced is taken back.
+   */
+  async arrive(
+    networkId: string,
+    endpoint: EndpointBinding,
+    make: () => Promise<void>,
+  ): Promise<void> {
+    this.#arriving.set(endpoint.id, endpoint);
+    this.publishLater(networkId);
+    try {
+      await make();
+      this.#arriving.delete(endpoint.id);
+    } catch (error) {
+      this.#arriving.delete(endpoint.id);
+      this.publishLater(networkId);
+      throw error;
+    }
+  }
+
+  /**
    * Leaves the networks that this host has by the store and not by the bindings: a crash while one was made leaves such. Waits for the
    * store in the background, and never leaves what is bound by the time it is written.
    */
@@ -159,9 +182,18 @@ export class Membership implements AsyncDisposable {
     if (!this.#view.isKnown(networkId)) return false;
     const document = this.#view.allNetworks().find(({ id }) => id === networkId);
     if (!document) return true;
-    if (document.removed) return this.#bindings.endpoints(binding.dockerId).length > 0;
+    const endpoints = this.#endpointsOf(binding);
+    if (document.removed) return endpoints.length > 0;
     const stored = this.#view.own(networkId)?.endpoints;
-    return !stored || contentOf(stored) !== contentOf(this.#bindings.endpoints(binding.dockerId));
+    return !stored || contentOf(stored) !== contentOf(endpoints);
+  }
+
+  /** With those that arrive. */
+  #endpointsOf({ dockerId }: NetworkBinding): EndpointBinding[] {
+    const bound = this.#bindings.endpoints(dockerId);
+    const isArriving = (endpoint: EndpointBinding): boolean =>
+      endpoint.dockerId === dockerId && !this.#bindings.endpoint(dockerId, endpoint.id);
+    return [...bound, ...[...this.#arriving.values()].filter(isArriving)];
   }
 
   async #leaveForgotten(): Promise<void> {
@@ -189,11 +221,12 @@ export class Membership implements AsyncDisposable {
       await this.#leave(networkId);
       return;
     }
-    const bound = this.#bindings.endpoints(binding.dockerId);
-    const endpoints = bound.map(({ id, mac, addresses, name }): EndpointRecord => {
-      const dns = this.#namesOf(id);
-      return { id, mac, addresses, ...(name && { name }), ...(dns !== undefined && { dns }) };
-    });
+    const endpoints = this.#endpointsOf(binding).map(
+      ({ id, mac, addresses, name }): EndpointRecord => {
+        const dns = this.#namesOf(id);
+        return { id, mac, addresses, ...(name && { name }), ...(dns !== undefined && { dns }) };
+      },
+    );
     await this.#networks.publish(binding.network, endpoints, {
       signal: this.#aborter.signal,
     });

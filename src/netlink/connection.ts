@@ -132,11 +132,19 @@ export class Connection implements AsyncDisposable {
     if (refused !== undefined) throw refused;
   }
 
-  /** Sends one question and answers the one reply. Throws what the kernel refuses (ENODEV, ESRCH), NO_REPLY for none. */
-  async get<T>(question: Message, reply: MessageType<T>): Promise<T> {
-    const sent = this.#encode([question]);
-    const received = await this.#alone(async () => this.#exchange(sent, [question]));
-    const refused = outcomesOf([question], sent, received)[0];
+  /**
+   * Sends messages and a question behind them in one datagram, and answers the one reply: what there is after them. Throws the
+   * first refusal, of a message or the question (ENODEV, ESRCH), NO_REPLY for none; those behind it were sent all the same.
+   */
+  async get<T>(
+    question: Message,
+    reply: MessageType<T>,
+    { after = [] }: { readonly after?: readonly Message[] } = {},
+  ): Promise<T> {
+    const messages = [...after, question];
+    const sent = this.#encode(messages);
+    const received = await this.#alone(async () => this.#exchange(sent, messages));
+    const refused = outcomesOf(messages, sent, received).find((outcome) => outcome !== undefined);
     if (refused !== undefined) throw refused;
     const found = received.find((m) => m.type === reply.type);
     if (found === undefined) throw noReply(question);

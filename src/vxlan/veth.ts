@@ -21,6 +21,9 @@ export interface VethDeps {
   readonly conn: Connection;
 }
 
+/** Once as it should go, once without what has the port's name, once without what has the name of the container's end. */
+const ATTEMPTS = 3;
+
 /**
  * Makes or repairs the pair; `isNew` when there was none. A port that carries another endpoint's mark is deleted: the caller
  * knows that no such endpoint is attached. Throws LINK_TAKEN when a foreign link has the name of the container's end.
@@ -31,22 +34,15 @@ export async function ensureVeth(
   endpoint: LocalEndpoint,
   bridge: number,
 ): Promise<{ readonly ifindex: number; readonly isNew: boolean }> {
-  const { conn } = deps;
+  const { conn, host } = deps;
   const wish = portWish(spec.id, endpoint.id);
-  let link = await findLink(conn, wish.name);
-  if (link !== undefined && (link.alias ?? wish.alias) !== wish.alias) {
-    await conn.apply(deleteLink(link.ifindex));
-    link = undefined;
-  }
-  const isNew = link === undefined;
+  const { link, isNew } = await ensurePair(deps, wish, spec, endpoint, bridge);
   try {
-    if (link === undefined) {
-      await makePair(deps, wish, spec, endpoint, bridge);
-      link = await getLink(conn, wish.name);
-    }
     await allDone([
       conn.apply(...linkRepairs(wish, link, bridge)),
-      repairContainerLink(deps, wish, spec, endpoint),
+      isNew
+        ? host.conn.apply(setLink(containerLink(endpoint.id), { alias: wish.alias }))
+        : repairContainerLink(deps, wish, spec, endpoint),
     ]);
   } catch (error) {
     if (isNew) await deleteVeth(conn, endpoint.id).catch(() => undefined);
@@ -62,13 +58,14 @@ export async function deleteVeth(conn: Connection, endpointId: string): Promise<
   });
 }
 
-async function makePair(
+/** Tries to make it before it looks whether it is there: a container that starts waits for each turn to the kernel. */
+async function ensurePair(
   { conn, host }: VethDeps,
-  { name }: LinkWish,
+  { name, alias }: LinkWish,
   { mtu }: NetworkSpec,
   { id, mac }: LocalEndpoint,
   bridge: number,
-): Promise<void> {
+): Promise<{ readonly link: Link; readonly isNew: boolean }> {
   const peer = { name: containerLink(id), mac, mtu, netnsFd: host.netnsFd };
   const pair = newLink({
     name,
@@ -76,13 +73,26 @@ async function makePair(
     mtu: INNER_MTU,
     master: bridge,
   });
-  try {
-    await conn.apply(pair);
-  } catch (error) {
-    if (!hasErrno(error, 'EEXIST')) throw error;
-    await deleteLeftover(host.conn, peer.name);
-    await conn.apply(pair);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return { link: await getLink(conn, name, { after: [pair] }), isNew: true };
+    } catch (error) {
+      if (!hasErrno(error, 'EEXIST') || attempt === ATTEMPTS) {
+        await deleteUnmarked(conn, name).catch(() => undefined);
+        throw error;
+      }
+    }
+    const link = await findLink(conn, name);
+    if (link === undefined) await deleteLeftover(host.conn, peer.name);
+    else if ((link.alias ?? alias) === alias) return { link, isNew: false };
+    else await conn.apply(deleteLink(link.ifindex));
   }
+}
+
+/** A pair that was made, although nobody answered: what is ours to keep has a mark. */
+async function deleteUnmarked(conn: Connection, name: string): Promise<void> {
+  const link = await findLink(conn, name);
+  if (link !== undefined && link.alias === undefined) await conn.apply(deleteLink(link.ifindex));
 }
 
 /** A container's end whose port is not here is left of a network that was removed by half. It goes only if it is ours. */

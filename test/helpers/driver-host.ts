@@ -18,6 +18,8 @@ export class RecordingDatapath implements Datapath {
   readonly endpoints = new Map<string, readonly string[]>();
   readonly log: string[] = [];
   fail: string | undefined;
+  /** An endpoint is made once this resolves. */
+  endpointsWait: Promise<void> | undefined;
 
   async ensureNetwork({ id, vni, mtu }: Parameters<Datapath['ensureNetwork']>[0]): Promise<void> {
     this.#step('ensureNetwork');
@@ -31,6 +33,7 @@ export class RecordingDatapath implements Datapath {
   }
 
   async ensureEndpoint(networkId: string, endpoint: { id: string; addresses: readonly string[] }) {
+    await this.endpointsWait;
     this.#step('ensureEndpoint');
     this.endpoints.set(`${networkId}/${endpoint.id}`, endpoint.addresses);
     return { linkName: `weft${endpoint.id.slice(0, 11)}` };
@@ -77,6 +80,8 @@ export interface DriverHost extends AsyncDisposable {
   readonly remotes: Map<string, RemoteState>;
   /** Addresses that ipam was told to be without an endpoint. */
   readonly detached: readonly string[];
+  /** Networks whose last change has not reached the store. */
+  pending(): string[];
   /** What Docker says of networks, by its id. */
   readonly docker: Map<string, DockerSettings>;
   /** Networks that somebody removed here. */
@@ -155,6 +160,7 @@ export async function driverHost(
     removed,
     lost,
     detached,
+    pending: () => membership.pending(),
     [Symbol.asyncDispose]: async () => closer.close(),
   };
 }

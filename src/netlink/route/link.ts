@@ -1,7 +1,7 @@
 /** Links as a host has them, in domain values. */
 import { type Mac } from '../../net/index.js';
 import { type Connection } from '../connection.js';
-import { message } from '../message.js';
+import { type Message, message } from '../message.js';
 import { type BridgeOptions, type BridgePortOptions } from './bridge.js';
 import {
   IFF,
@@ -118,12 +118,16 @@ export function linkFromMessage(m: LinkMessage): Link {
   };
 }
 
-/** Throws ENODEV when there is no such link. */
-export async function getLink(conn: Connection, ref: LinkRef): Promise<Link> {
+/** Answers a link as it is `after` these messages, sent with the question. Throws their refusal, ENODEV when there is no such link. */
+export async function getLink(
+  conn: Connection,
+  ref: LinkRef,
+  options?: { readonly after?: readonly Message[] },
+): Promise<Link> {
   const { head, attrs } = byRef(ref);
   const value = { head, attrs: { ...attrs, extMask: RTEXT_FILTER_SKIP_STATS } };
-  const reply = await conn.get(message(RTM_GETLINK, 0, value, aboutLink(ref)), RTM_NEWLINK);
-  return linkFromMessage(reply);
+  const question = message(RTM_GETLINK, 0, value, aboutLink(ref));
+  return linkFromMessage(await conn.get(question, RTM_NEWLINK, options));
 }
 
 /** All links of the namespace, or the ports of one bridge. */

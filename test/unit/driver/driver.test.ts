@@ -173,6 +173,34 @@ test('driver > a kernel that refuses leaves neither network nor endpoint behind'
   t.deepEqual(host.detached, ['10.1.0.5']);
 });
 
+test('driver > other hosts hear of an endpoint while it is made, and no more of one that could not be', async (t) => {
+  const shared = EmbeddedStore.memory();
+  await using a = await driverHost(shared, 'h1');
+  await using b = await driverHost(shared, 'h2');
+  await a.driver.createNetwork(network(DOCKER_A), context);
+  await b.driver.createNetwork(network(DOCKER_B), context);
+  const [id] = a.datapath.networks.keys();
+  const heard = async (count: number): Promise<void> =>
+    until(t, `${count} endpoints`, () => b.remotes.get(id!)?.endpoints.length === count);
+  let goOn = (): void => undefined;
+  const makeOne = async (fail: string | undefined): Promise<unknown> => {
+    a.datapath.endpointsWait = new Promise((resolve) => (goOn = resolve));
+    a.datapath.fail = fail;
+    const made = a.driver.createEndpoint(endpoint(DOCKER_A, 5), context).catch((e: unknown) => e);
+    await heard(1);
+    t.is(a.datapath.endpoints.size, 0);
+    goOn();
+    return made;
+  };
+
+  t.like(await makeOne('ensureEndpoint'), { message: 'ensureEndpoint failed' });
+  await heard(0);
+  t.like(await makeOne(undefined), { mac: '02:42:0a:01:00:05' });
+  await until(t, 'all written', () => a.pending().length === 0);
+  await heard(1);
+  t.deepEqual(a.lost, []);
+});
+
 test('driver > a call that Docker gave up on leaves no endpoint', async (t) => {
   await using host = await driverHost(EmbeddedStore.memory(), 'h1');
   await host.driver.createNetwork(network(DOCKER_A), context);
