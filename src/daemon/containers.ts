@@ -17,6 +17,8 @@ import type { Log } from './log.js';
 const EVERY_MS = 15_000;
 /** A container is asked about so often before the next comparison has to make good for it. */
 const MAX_ATTEMPTS = 5;
+/** Of which the engine answers all at once; but for one that starts, of which it says nothing before its start is done. */
+const ASKED_AT_ONCE = 64;
 
 export interface ContainersDeps {
   readonly engine: DockerEngine;
@@ -70,14 +72,14 @@ export class Containers implements AsyncDisposable {
 
   constructor(deps: ContainersDeps) {
     this.#deps = deps;
-    // As many as containers that are asked about at once, each until it is answered: no leak.
-    setMaxListeners(0, this.#aborter.signal);
+    setMaxListeners(ASKED_AT_ONCE * 4, this.#aborter.signal);
     this.#inspections = new Latest(
       async (id, signature) => this.#inspect(id, signature),
       (container, err) => {
         if (!this.#aborter.signal.aborted)
           deps.log.debug({ container, err }, 'container not asked about; will be tried again');
       },
+      { atOnce: ASKED_AT_ONCE },
     );
   }
 

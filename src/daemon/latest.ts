@@ -1,18 +1,24 @@
 /**
- * Runs one job per key at a time, always with the newest value: values that came while it ran are skipped but for the last.
+ * Runs one job per key at a time, always with the newest value: values that came while it ran are skipped but for the last. At
+ * most `atOnce` jobs run at a time, others in the order in which they came.
  */
 export class Latest<T> {
   readonly #job: (key: string, value: T) => Promise<void>;
   readonly #onError: (key: string, error: unknown) => void;
   readonly #waiting = new Map<string, T>();
   readonly #running = new Map<string, Promise<void>>();
+  /** Those that may not run yet. */
+  readonly #line: (() => void)[] = [];
+  #places: number;
 
   constructor(
     job: (key: string, value: T) => Promise<void>,
     onError: (key: string, error: unknown) => void,
+    { atOnce = Infinity }: { readonly atOnce?: number } = {},
   ) {
     this.#job = job;
     this.#onError = onError;
+    this.#places = atOnce;
   }
 
   set(key: string, value: T): void {
@@ -26,6 +32,8 @@ export class Latest<T> {
   }
 
   async #run(key: string): Promise<void> {
+    if (this.#places > 0) this.#places -= 1;
+    else await new Promise<void>((resolve) => this.#line.push(resolve));
     while (this.#waiting.has(key)) {
       const value = this.#waiting.get(key)!;
       this.#waiting.delete(key);
@@ -38,5 +46,8 @@ export class Latest<T> {
     }
     // In the same turn as the last look at what waits: a value that comes now must find nobody running.
     this.#running.delete(key);
+    const next = this.#line.shift();
+    if (next) next();
+    else this.#places += 1;
   }
 }

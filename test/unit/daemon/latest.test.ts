@@ -36,3 +36,27 @@ test('latest > a value that comes at any moment of the end of a job has its turn
     t.is(seen.at(-1), 2, `after ${ticks} turns`);
   }
 });
+
+test('latest > no more jobs run at a time than may, and each has its turn', async (t) => {
+  let running = 0;
+  let most = 0;
+  const done: string[] = [];
+  const latest = new Latest<number>(
+    async (key) => {
+      running += 1;
+      most = Math.max(most, running);
+      await new Promise((resolve) => setImmediate(resolve));
+      running -= 1;
+      done.push(key);
+      if (key === 'b') throw new Error('a failure gives its place back too');
+    },
+    () => undefined,
+    { atOnce: 2 },
+  );
+  for (let round = 0; round < 2; round += 1) {
+    for (const key of ['a', 'b', 'c', 'd', 'e']) latest.set(key, round);
+    await latest.idle();
+    t.deepEqual(done.splice(0), ['a', 'b', 'c', 'd', 'e']);
+  }
+  t.is(most, 2);
+});
