@@ -6,6 +6,7 @@ import type { Bench, BenchContext, Result } from '../bench.js';
 import { control, crowdOf, forwards, knows, makeNetwork, storeOf } from '../cluster/clustered.js';
 import type { Crowd } from '../cluster/crowd.js';
 import { Samples } from '../samples.js';
+import { Bystander } from './bystander.js';
 import { cpuOf, keepOn, memoryOf } from './process.js';
 
 const subject = 'weft';
@@ -48,7 +49,10 @@ async function run(context: BenchContext): Promise<Result[]> {
   // The crowd's hosts and Consul would be on other machines: they shall not take the daemon's core.
   await keepOn(0, [daemonPid]);
   await keepOn(1, others);
-  for (let i = 0; i < context.runs; i += 1) await measureBurst(host, crowd, samples, times.burst);
+  using bystander = await Bystander.start(0);
+  for (let i = 0; i < context.runs; i += 1) {
+    await measureBurst({ host, crowd, bystander, samples }, times.burst);
+  }
   await keepOn(undefined, [process.pid]);
   return samples.results();
 }
@@ -81,24 +85,32 @@ async function measure(host: Host, samples: Samples, size: number, times: Times)
   samples.add(subject, `memory, ${at}`, 'MiB', await memoryOf(pid));
 }
 
+interface BurstDeps {
+  readonly host: Host;
+  readonly crowd: Crowd;
+  readonly bystander: Bystander;
+  readonly samples: Samples;
+}
+
 /** Changes as fast as the store takes them, and how long anything else in the daemon has to wait meanwhile. */
 async function measureBurst(
-  host: Host,
-  crowd: Crowd,
-  samples: Samples,
+  { host, crowd, bystander, samples }: BurstDeps,
   count: number,
 ): Promise<void> {
   const client = control(host);
   const total = crowd.endpoints + count;
   const at = `${count} changes`;
   await client.eventLoop();
+  await bystander.delayMs();
   const start = performance.now();
   await crowd.burst(count);
   const written = performance.now();
   await forwards(host, total);
   const done = performance.now();
   const { delayMs } = await client.eventLoop();
+  const beside = await bystander.delayMs();
   samples.add(subject, `event loop delay p99, ${at}`, 'ms', delayMs.p99);
+  samples.add('idle process', `event loop delay p99, ${at}`, 'ms', beside);
   samples.add(subject, `event loop delay max, ${at}`, 'ms', delayMs.max);
   samples.add(subject, `written, ${at}`, 'ms', written - start);
   samples.add(subject, `in the kernel after the last, ${at}`, 'ms', Math.max(0, done - written));
