@@ -1,10 +1,9 @@
 /** Names under what breaks them elsewhere: races and flapping; and how soon they come and go. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import test from 'ava';
-import { projectDirectory, waitFor } from '../../lab/index.js';
+import { projectDirectory } from '../../lab/index.js';
 import { leaveClean, onHosts, sharedLab } from '../helpers/lab.js';
+import { answered, nameTimes } from '../helpers/name-times.js';
 import { stallEvents } from '../helpers/stalled-events.js';
 import {
   addressOf,
@@ -23,26 +22,8 @@ const helper = (name: string): string => join(projectDirectory, 'test/helpers', 
 test.before(async () => startDaemons(lab));
 test.afterEach.always(async (t) => leaveClean(lab, t));
 
-/** The addresses that a container on the second host is given for a name, sorted. */
-async function answers(name: string): Promise<string> {
-  const argv = ['docker', 'exec', 'client', 'nslookup', '-type=a', name];
-  const { stdout } = await second!.exec(argv);
-  const found = stdout
-    .split('\n\n')
-    .slice(1)
-    .join('\n')
-    .matchAll(/^Address: *(\S+)$/gm);
-  return Array.from(found, ([, address]) => address ?? '')
-    .toSorted()
-    .join(' ');
-}
-
-async function untilAnswered(name: string, addresses: readonly string[]): Promise<void> {
-  const wanted = addresses.toSorted().join(' ');
-  await waitFor(`${name} to be ${wanted}`, async () => (await answers(name)) === wanted, {
-    timeoutMs: 60_000,
-  });
-}
+const untilAnswered = async (name: string, addresses: readonly string[]): Promise<void> =>
+  answered(second!, name, addresses);
 
 two(
   'names > W7: A and AAAA asked at once from one socket, 20,000 times, are both answered',
@@ -96,69 +77,14 @@ two('names > W5: what ended while no event was told has no name, now or later', 
   stallEvents(t, lab, 12),
 );
 
-interface Seen {
-  readonly came?: number;
-  readonly went?: number;
-}
-
-/** When Docker says that each container started and died, ms since 1970. */
-async function dockerTimes(since: number): Promise<Map<string, Seen>> {
-  const range = [
-    '--since',
-    `${Math.floor(since / 1000)}`,
-    '--until',
-    `${Math.ceil(Date.now() / 1000)}`,
-  ];
-  const filters = ['--filter', 'event=start', '--filter', 'event=die', '--format', '{{json .}}'];
-  const text = await first!.docker('events', ...range, ...filters);
-  const times = new Map<string, { came?: number; went?: number }>();
-  for (const line of text.split('\n').filter(Boolean)) {
-    const event = JSON.parse(line) as {
-      Action: string;
-      timeNano: number;
-      Actor: { Attributes: { name: string } };
-    };
-    const { name } = event.Actor.Attributes;
-    const at = times.get(name) ?? {};
-    times.set(name, at);
-    at[event.Action === 'start' ? 'came' : 'went'] = event.timeNano / 1e6;
-  }
-  return times;
-}
-
 two(
   'names > a name is known on another host soon after Docker says started, and gone soon after it says died',
   async (t) => {
     await createNetwork(lab.hosts, 'web');
     await runIdle(second!, 'client', '--network', 'web');
-    const pid = await pidOf(second!, 'client');
-    const inside = ['nsenter', '--net', '--target', pid, '--', 'python3', helper('dns-watch.py')];
-    const [file = '', ...args] = second!.enter(inside);
-    const watcher = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    let out = '';
-    watcher.stdout.on('data', (data: Buffer) => (out += data.toString()));
-    const since = Date.now();
-    const names = Array.from({ length: 10 }, (_, i) => `short-${i}`);
-    watcher.stdin.write(`${names.map((name) => `${name}.weft`).join('\n')}\n`);
-    for (const name of names) {
-      await runIdle(first!, name, '--network', 'web');
-      await untilAnswered(`${name}.weft`, [await addressOf(first!, name, 'web')]);
-      await first!.docker('kill', name);
-      await untilAnswered(`${name}.weft`, []);
-    }
-    watcher.stdin.end();
-    await once(watcher, 'close');
-    const seen = JSON.parse(out) as Record<string, Seen>;
-    const docker = await dockerTimes(since);
-    const late = { came: [] as number[], went: [] as number[] };
-    for (const name of names) {
-      const at = seen[`${name}.weft`];
-      for (const what of ['came', 'went'] as const) {
-        late[what].push((at?.[what] ?? Infinity) - (docker.get(name)?.[what] ?? Infinity));
-      }
-    }
+    const times = await nameTimes(lab, 10);
     for (const what of ['came', 'went'] as const) {
-      const sorted = late[what].toSorted((a, b) => a - b).map(Math.round);
+      const sorted = times[what].toSorted((a, b) => a - b);
       t.log(what, sorted.join(' '), 'ms');
       // Promised are 100 ms to all of them; half are asked to be within ten times that, however busy the machine is.
       t.true(sorted[sorted.length >> 1]! < 1000, `${what}: ${sorted.join(' ')} ms`);
