@@ -42,11 +42,14 @@ export async function cleanUp(lab: Lab): Promise<void> {
   for (const host of lab.hosts) await host.docker('network', 'prune', '--force');
 }
 
-/** What the daemons said last. */
+/** What the daemons and engines said last. */
 export async function showLogs(lab: Lab): Promise<void> {
-  for (const { name, daemon } of lab.hosts) {
-    for (const line of (await daemon.lastWords(lastLines)).split('\n')) {
-      console.log(`${name}: ${line}`);
+  for (const { name, daemon, engine } of lab.hosts) {
+    const said = { weftd: daemon, engine };
+    for (const [who, service] of Object.entries(said)) {
+      for (const line of (await service.lastWords(lastLines)).split('\n')) {
+        console.log(`${name} ${who}: ${line}`);
+      }
     }
   }
 }
