@@ -90,7 +90,8 @@ export class NetworkLinks {
 
   /** Answers whether the endpoint had no link before. */
   async attach(endpoint: LocalEndpoint): Promise<boolean> {
-    const { ifindex, isNew } = await ensureVeth(this.#deps, this.#spec, endpoint, this.#bridge);
+    const hint = { bridge: this.#bridge, isSeen: this.#ports.has(portLink(endpoint.id)) };
+    const { ifindex, isNew } = await ensureVeth(this.#deps, this.#spec, endpoint, hint);
     const wish = portWish(this.#spec.id, endpoint.id);
     this.#wishes.set(wish.name, wish);
     this.#ports.set(wish.name, ifindex);

@@ -2,6 +2,7 @@
 import {
   type Connection,
   type Link,
+  type Message,
   deleteLink,
   getLink,
   newLink,
@@ -21,8 +22,14 @@ export interface VethDeps {
   readonly conn: Connection;
 }
 
-/** Once as it should go, once without what has the port's name, once without what has the name of the container's end. */
-const ATTEMPTS = 3;
+/** With what is there, without what has the port's name, without what has the name of the container's end, and once to spare. */
+const ATTEMPTS = 4;
+
+/** What the caller knows of the port: a pair that was seen is looked at, another is made without a look. */
+export interface PortHint {
+  readonly bridge: number;
+  readonly isSeen: boolean;
+}
 
 /**
  * Makes or repairs the pair; `isNew` when there was none. A port that carries another endpoint's mark is deleted: the caller
@@ -32,11 +39,12 @@ export async function ensureVeth(
   deps: VethDeps,
   spec: NetworkSpec,
   endpoint: LocalEndpoint,
-  bridge: number,
+  hint: PortHint,
 ): Promise<{ readonly ifindex: number; readonly isNew: boolean }> {
   const { conn, host } = deps;
+  const { bridge } = hint;
   const wish = portWish(spec.id, endpoint.id);
-  const { link, isNew } = await ensurePair(deps, wish, spec, endpoint, bridge);
+  const { link, isNew } = await ensurePair(deps, wish, spec, endpoint, hint);
   try {
     await allDone([
       conn.apply(...linkRepairs(wish, link, bridge)),
@@ -58,13 +66,13 @@ export async function deleteVeth(conn: Connection, endpointId: string): Promise<
   });
 }
 
-/** Tries to make it before it looks whether it is there: a container that starts waits for each turn to the kernel. */
+/** A container that starts waits for each turn to the kernel: so it is looked for only where it is expected, or in the way. */
 async function ensurePair(
   { conn, host }: VethDeps,
   { name, alias }: LinkWish,
   { mtu }: NetworkSpec,
   { id, mac }: LocalEndpoint,
-  bridge: number,
+  { bridge, isSeen }: PortHint,
 ): Promise<{ readonly link: Link; readonly isNew: boolean }> {
   const peer = { name: containerLink(id), mac, mtu, netnsFd: host.netnsFd };
   const pair = newLink({
@@ -73,19 +81,28 @@ async function ensurePair(
     mtu: INNER_MTU,
     master: bridge,
   });
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return { link: await getLink(conn, name, { after: [pair] }), isNew: true };
-    } catch (error) {
-      if (!hasErrno(error, 'EEXIST') || attempt === ATTEMPTS) {
-        await deleteUnmarked(conn, name).catch(() => undefined);
-        throw error;
-      }
-    }
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const made = isSeen && attempt === 1 ? undefined : await tryToMake(conn, name, pair);
+    if (made !== undefined) return { link: made, isNew: true };
     const link = await findLink(conn, name);
     if (link === undefined) await deleteLeftover(host.conn, peer.name);
     else if ((link.alias ?? alias) === alias) return { link, isNew: false };
     else await conn.apply(deleteLink(link.ifindex));
+  }
+  throw new VxlanError(
+    { code: 'LINK_TAKEN', link: name },
+    `somebody makes a link "${name}" or "${peer.name}" again whenever it is deleted; find out who`,
+  );
+}
+
+/** Undefined when a link has one of the pair's names. */
+async function tryToMake(conn: Connection, name: string, pair: Message): Promise<Link | undefined> {
+  try {
+    return await getLink(conn, name, { after: [pair] });
+  } catch (error) {
+    if (hasErrno(error, 'EEXIST')) return undefined;
+    await deleteUnmarked(conn, name).catch(() => undefined);
+    throw error;
   }
 }
 
