@@ -8,7 +8,7 @@ interface Kept<T> {
 }
 
 /** So long others wait while documents are parsed, and about as long again for what follows; one that is long is parsed at once all the same. */
-const TURN_MS = 4;
+const TURN_MS = 2;
 
 /** Parsed documents under one prefix, kept up by a watch. Only what changed is parsed. */
 export class DocumentSet<T> {

@@ -274,10 +274,7 @@ export class ClusterView implements AsyncDisposable {
     if (!isChanged && followed.isReported) return;
     followed.isReported = true;
     const shares = [...followed.shares.values()];
-    this.#events.onRemote(networkId, {
-      endpoints: shares.flatMap(({ endpoints }) => endpoints),
-      vteps: shares.map(({ host }) => host.vtep),
-    });
+    this.#events.onRemote(networkId, new SharedState(shares));
     for (const { document } of shares) document.settle();
   }
 
@@ -298,6 +295,24 @@ export class ClusterView implements AsyncDisposable {
     });
     shares.set(hostId, { document, host, endpoints });
     return true;
+  }
+}
+
+/** Put together when somebody reads it: of several states in quick succession only the last is wanted. */
+class SharedState implements RemoteState {
+  readonly #shares: readonly Share[];
+  #endpoints: readonly RemoteEndpoint[] | undefined;
+
+  constructor(shares: readonly Share[]) {
+    this.#shares = shares;
+  }
+
+  get endpoints(): readonly RemoteEndpoint[] {
+    return (this.#endpoints ??= this.#shares.flatMap(({ endpoints }) => endpoints));
+  }
+
+  get vteps(): readonly Address[] {
+    return this.#shares.map(({ host }) => host.vtep);
   }
 }
 

@@ -49,8 +49,10 @@ export class Remotes implements AsyncDisposable {
     await Promise.all([this.#networks.idle(), this.#hosts.idle()]);
   }
 
-  async #program(networkId: string, { endpoints, vteps }: RemoteState): Promise<void> {
-    // To find out what changed took its time, and this takes some as well: others have their turn in between.
+  async #program(networkId: string, state: RemoteState): Promise<void> {
+    // To find out what changed took its time, and each step here takes some as well: others have their turn in between.
+    await turn();
+    const { endpoints, vteps } = state;
     await turn();
     await this.#datapath.setRemote(networkId, { peers: endpoints, vteps });
   }
