@@ -57,11 +57,27 @@ export function vtepTaken(vtep: string, host: string): ClusterError {
   );
 }
 
-/** `other`: what is announced under the id, if it can be read. */
+/** Consul may keep a session for twice its length. */
+const STALE_SEC = 20;
+
+interface Announced {
+  readonly name: string;
+  readonly vtep: string;
+}
+
+/** `other`: what is announced under the id, if it can be read; `own`: what this host would announce. */
 export function hostIdTaken(
   id: string,
-  other: { readonly name: string; readonly vtep: string } | undefined,
+  other: Announced | undefined,
+  own?: Announced,
 ): ClusterError {
+  if (own && other?.name === own.name && other.vtep === own.vtep) {
+    return new ClusterError(
+      { code: 'HOST_ID_TAKEN', id },
+      `this host is still announced from before it started anew; that ends within ${STALE_SEC} seconds, then it is announced again. ` +
+        'If it lasts, a copy of this machine runs with its name and address: stop weft there, remove its state directory and start it again',
+    );
+  }
   const who = other ? `host ${other.name} at ${other.vtep}` : 'somebody';
   return new ClusterError(
     { code: 'HOST_ID_TAKEN', id },

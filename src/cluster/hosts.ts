@@ -253,8 +253,9 @@ async function release(lease: Lease | undefined): Promise<void> {
 }
 
 /** Throws HOST_ID_TAKEN when another machine is alive under this id. What is announced without an instance is of an older version. */
-function assertNoCopy({ id, instance }: HostDocument, announced: Entry | undefined): void {
+function assertNoCopy(own: HostDocument, announced: Entry | undefined): void {
   if (!announced) return;
   const other = parseHost(announced.value);
-  if (other?.instance !== undefined && other.instance !== instance) throw hostIdTaken(id, other);
+  if (other?.instance === undefined || other.instance === own.instance) return;
+  throw hostIdTaken(own.id, other, own);
 }

@@ -158,9 +158,7 @@ export class ClusterNetworks implements AsyncDisposable {
       for (const step of steps) results.push(await this.#carryOut(step));
       this.#forgetTroubles(steps);
       if (results.includes(false)) return 'failed';
-      return steps.some(({ kind }) => kind !== 'blocked' && kind !== 'welcome')
-        ? 'changed'
-        : 'done';
+      return steps.some((step) => !isStuck(step) && step.kind !== 'welcome') ? 'changed' : 'done';
     } catch (err) {
       if (!signal.aborted) log.debug({ err }, 'networks not compared; will be tried again');
       return 'failed';
@@ -172,7 +170,7 @@ export class ClusterNetworks implements AsyncDisposable {
     const id = subjectOf(step);
     try {
       await this.#act(step);
-      if (step.kind !== 'blocked') this.#trouble(id, undefined);
+      if (!isStuck(step)) this.#trouble(id, undefined);
       return true;
     } catch (error) {
       if (!this.#aborter.signal.aborted) this.#trouble(id, error);
@@ -203,7 +201,9 @@ export class ClusterNetworks implements AsyncDisposable {
         this.#noteAway(step.networkId, undefined);
         return bindings.welcome(step.networkId);
       case 'blocked':
-        this.#trouble(step.network.id, this.#blocked(step));
+        return this.#trouble(step.network.id, this.#blocked(step));
+      case 'mistaken':
+        this.#trouble(step.network.id, mistaken(step));
     }
   }
 
@@ -321,6 +321,18 @@ export class ClusterNetworks implements AsyncDisposable {
     if (away) this.#away.set(id, away.name);
     else this.#away.delete(id);
   }
+}
+
+/** Somebody has to do something first. */
+function isStuck({ kind }: Step): boolean {
+  return kind === 'blocked' || kind === 'mistaken';
+}
+
+function mistaken({ network, name }: Step & { readonly kind: 'mistaken' }): Error {
+  return new Error(
+    `network "${name}" on this host was taken for "${network.name}" of the cluster, and its containers are on that one; ` +
+      `disconnect or stop them, and it is made anew with a subnet of its own`,
+  );
 }
 
 function subjectOf(step: Step): string {

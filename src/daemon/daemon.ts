@@ -107,7 +107,11 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
   const containerOf = (id: string): string | undefined => sync.containerName(id);
   const networks = new Networks(shared, hostId);
   const nameOf = (id: string): string => view.hosts().find((host) => host.id === id)?.name ?? id;
-  const expected = new ExpectedNetworks({ view, bindings });
+  const expected = new ExpectedNetworks({
+    view,
+    bindings,
+    isDockerThere: () => sync.isReachable,
+  });
   const clusterNetworks: ClusterNetworks = closer.use(
     new ClusterNetworks({
       engine,

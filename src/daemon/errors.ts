@@ -9,6 +9,7 @@ export type DaemonDetail =
   | { readonly code: 'INVALID_NETWORK'; readonly network: string }
   | { readonly code: 'NETWORK_IN_USE'; readonly network: string }
   | { readonly code: 'NETWORK_NOT_ANNOUNCED'; readonly network: string }
+  | { readonly code: 'NETWORK_TAKEN'; readonly network: string }
   | { readonly code: 'NETWORK_UNKNOWN'; readonly network: string };
 
 export class DaemonError extends AppError<DaemonDetail> {

@@ -10,6 +10,8 @@ const NO_SECOND_GUESS_MS = 30_000;
 export interface ExpectedNetworksDeps {
   readonly view: Pick<ClusterView, 'networks'>;
   readonly bindings: Pick<Bindings, 'shunned'>;
+  /** Whether Docker answers, and so will tell a network's name. */
+  readonly isDockerThere: () => boolean;
   readonly clock?: () => number;
 }
 
@@ -43,6 +45,8 @@ export class ExpectedNetworks {
     if (prefix !== undefined) {
       return away.find(({ pools }) => pools.some((pool) => pool.prefix === prefix))?.name;
     }
+    // A guess that nobody can confirm is none.
+    if (!this.#deps.isDockerThere()) return undefined;
     const [network] = away;
     const ofFamily = network?.pools.filter((pool) => rangeOf(pool.prefix).family === family);
     if (!network?.name || ofFamily?.length !== 1 || shunned.size > 1) return undefined;

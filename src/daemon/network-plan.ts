@@ -34,6 +34,13 @@ export type Step =
   | { readonly kind: 'replace'; readonly dockerId: string; readonly by: AnnouncedNetwork }
   /** It was taken for a network of the cluster, and has another name: it is to be one of its own. */
   | { readonly kind: 'separate'; readonly dockerId: string; readonly network: AnnouncedNetwork }
+  /** As `separate`, but it has containers by now, which must go first. */
+  | {
+      readonly kind: 'mistaken';
+      readonly dockerId: string;
+      readonly network: AnnouncedNetwork;
+      readonly name: string;
+    }
   /** The host joined the network before it was announced. */
   | { readonly kind: 'adopt'; readonly dockerId: string; readonly network: AnnouncedNetwork }
   /** Something else on this host stands in the way. */
@@ -77,8 +84,10 @@ function stepFor(
     return hasEndpoints ? undefined : { kind: 'remove', dockerId, network: current };
   const here = docker.find(({ id }) => id === dockerId);
   if (isAnnounced(current)) {
-    if (here && !hasEndpoints && isMisnamed(here, current)) {
-      return { kind: 'separate', dockerId, network: current };
+    if (here && isMisnamed(here, current)) {
+      return hasEndpoints
+        ? { kind: 'mistaken', dockerId, network: current, name: here.name }
+        : { kind: 'separate', dockerId, network: current };
     }
     return network.docker ? undefined : { kind: 'adopt', dockerId, network: current };
   }

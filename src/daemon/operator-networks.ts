@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ClusterView, Networks } from '../cluster/index.js';
 import type { NewNetwork } from '../control-api/index.js';
 import type { DockerEngine } from '../docker/index.js';
-import type { Bindings } from '../driver/index.js';
+import type { Bindings, NetworkBinding } from '../driver/index.js';
 import type { ClusterNetworks } from './cluster-networks.js';
 import { DaemonError } from './errors.js';
 import type { ExpectedNetworks } from './expected-networks.js';
@@ -33,7 +33,7 @@ export class OperatorNetworks {
 
   /**
    * Has Docker here make a network, as `docker network create` would, and waits until the cluster knows its name. Answers its id.
-   * Throws INVALID_NETWORK, and DOCKER_REFUSED with Docker's words.
+   * Throws INVALID_NETWORK, DOCKER_REFUSED with Docker's words, NETWORK_TAKEN when another host made one of that name at the same moment.
    */
   async create(wanted: NewNetwork, signal: AbortSignal): Promise<string> {
     const { engine, bindings, clusterNetworks, expected } = this.#deps;
@@ -42,10 +42,11 @@ export class OperatorNetworks {
     const isBack = [...bindings.shunned().values()].includes(settings.name);
     const dockerId = isBack ? await make() : await expected.withoutGuess(make);
     clusterNetworks.made(dockerId);
-    const announced = (): string | undefined =>
-      bindings.networks().find(({ network }) => network.docker?.name === settings.name)?.network.id;
-    const id = await this.#soon(announced, signal);
-    if (id !== undefined) return id;
+    const announced = (): NetworkBinding | undefined =>
+      bindings.networks().find(({ network }) => network.docker?.name === settings.name);
+    const found = await this.#soon(announced, signal);
+    if (found && found.dockerId !== dockerId && !isBack) throw takenMeanwhile(settings.name);
+    if (found) return found.network.id;
     const store = this.#deps.health.store.reachable ? '' : ', which is out of reach';
     throw new DaemonError(
       { code: 'NETWORK_NOT_ANNOUNCED', network: settings.name },
@@ -90,4 +91,11 @@ export class OperatorNetworks {
       await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
     }
   }
+}
+
+function takenMeanwhile(network: string): DaemonError {
+  return new DaemonError(
+    { code: 'NETWORK_TAKEN', network },
+    `another host made a network "${network}" at the same moment, and the cluster has that one; "weft network ls" shows it; remove it, or choose another name`,
+  );
 }

@@ -25,7 +25,9 @@ const WEFT_WAS_AWAY: readonly RegExp[] = [
   /plugin "?weft"? not found/,
   /plugins\/weft\.sock/,
   /(?:IpamDriver|NetworkDriver)\.\w+"?: (?:EOF|.*connection re(?:fused|set))/,
-  /\b(?:STORE_UNAVAILABLE|UNAVAILABLE|STORE_CLOSED|TIMED_OUT|HOST_REMOVED): /,
+  /\b(?:STORE_UNAVAILABLE|UNAVAILABLE|STORE_CLOSED|TIMED_OUT|HOST_REMOVED|NETWORK_UNCONFIRMED): /,
+  // A host that comes back before the lease of its last life has ended: it is refused until then.
+  /\b(?:HOST_ID_TAKEN|VTEP_TAKEN): /,
   // By the container's own endpoint of before: Docker could not tell us of its end, and it is found only in time.
   /\bADDRESS_TAKEN: \S+ is taken: endpoint \S+ on this host /,
 ];

@@ -25,6 +25,8 @@ const NetworkBindingSchema = Type.Object({
       createdAt: Type.String(),
     }),
   ),
+  /** It was taken for this network by a guess, and Docker has not told its name yet. */
+  isGuess: Type.Optional(Type.Boolean()),
 });
 
 const EndpointBindingSchema = Type.Object({

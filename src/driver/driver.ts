@@ -12,7 +12,7 @@ import { KeyedMutex, untilAborted } from '../util/index.js';
 import type { Datapath, NetworkSpec } from '../vxlan/index.js';
 import type { Bindings, EndpointBinding, Leaving, NetworkBinding } from './bindings.js';
 import { bindingOf, localEndpoint } from './endpoints.js';
-import { DriverError, unknownNetwork } from './errors.js';
+import { DriverError, unconfirmed, unknownNetwork } from './errors.js';
 import type { Membership } from './membership.js';
 import { assertMeant, describePools } from './network-request.js';
 import {
@@ -118,7 +118,10 @@ export class Driver implements NetworkDriver {
       try {
         await this.#datapath.ensureNetwork(this.#specOf(network));
         signal.throwIfAborted();
-        await this.#bindings.addNetwork({ v: 1, dockerId: request.networkId, network });
+        // Whoever makes one again that was removed here may mean another: Docker's request has no name.
+        const isGuess = network.docker !== undefined && this.#bindings.shunned().has(network.id);
+        const binding = { v: 1 as const, dockerId: request.networkId, network };
+        await this.#bindings.addNetwork(isGuess ? { ...binding, isGuess } : binding);
         if (network.docker) this.#unconfirmed.add(request.networkId);
         await this.#bindings.welcome(network.id);
         await this.#deps.addresses.networkCreated(references.map((pool) => pool.id));
@@ -322,13 +325,15 @@ export class Driver implements NetworkDriver {
    * the one that goes is empty. Throws NETWORK_REPLACED.
    */
   async #assertNameSettled(dockerId: string, signal: AbortSignal): Promise<void> {
-    const network = this.#bindings.network(dockerId)?.network;
-    if (!network || (network.name !== undefined && !this.#unconfirmed.has(dockerId))) return;
+    const { network, isGuess = false } = this.#bindings.network(dockerId) ?? {};
+    const isOpen = isGuess || this.#unconfirmed.has(dockerId);
+    if (!network || (network.name !== undefined && !isOpen)) return;
     const docker = await this.#deps.askDocker?.(dockerId, signal);
+    if (!docker && isGuess) throw unconfirmed(network);
     if (!docker) return;
-    if (this.#unconfirmed.has(dockerId)) {
+    if (isOpen) {
       assertMeant(network, docker);
-      this.#unconfirmed.delete(dockerId);
+      await this.#confirm(dockerId);
       return;
     }
     if ((await this.announceNetwork(dockerId, docker)) !== 'name-taken') return;
@@ -336,6 +341,12 @@ export class Driver implements NetworkDriver {
       { code: 'NETWORK_REPLACED', network: docker.name },
       `the cluster has another network "${docker.name}", which takes the place of this one in a moment; try again`,
     );
+  }
+
+  async #confirm(dockerId: string): Promise<void> {
+    this.#unconfirmed.delete(dockerId);
+    const { isGuess, ...certain } = this.#bindings.network(dockerId) ?? {};
+    if (isGuess && 'network' in certain) await this.#bindings.addNetwork(certain as NetworkBinding);
   }
 
   #specOf(network: NetworkDocument): NetworkSpec {

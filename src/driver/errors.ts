@@ -5,6 +5,7 @@ export type DriverDetail =
   | { readonly code: 'INVALID_OPTION'; readonly option: string }
   | { readonly code: 'NETWORK_MISMATCH'; readonly network: string }
   | { readonly code: 'NETWORK_REPLACED'; readonly network: string }
+  | { readonly code: 'NETWORK_UNCONFIRMED'; readonly network: string }
   | { readonly code: 'UNKNOWN_NETWORK'; readonly network: string }
   | { readonly code: 'UNKNOWN_ENDPOINT'; readonly endpoint: string }
   | { readonly code: 'NO_ADDRESS'; readonly endpoint: string }
@@ -20,5 +21,18 @@ export function unknownNetwork(dockerId: string): DriverError {
   return new DriverError(
     { code: 'UNKNOWN_NETWORK', network: dockerId },
     `weft on this host does not know network ${dockerId.slice(0, 12)}; remove it and create it again`,
+  );
+}
+
+export function unconfirmed({
+  id,
+  name = id,
+}: {
+  readonly id: string;
+  readonly name?: string;
+}): DriverError {
+  return new DriverError(
+    { code: 'NETWORK_UNCONFIRMED', network: name },
+    `this network may be "${name}" of the cluster or another one, and Docker does not answer weft, which would tell; try again in a moment`,
   );
 }

@@ -305,7 +305,8 @@ function overlap(prefix: Prefix, other: Pool, { nameOf }: Situation): IpamError 
   const creator = nameOf(other.createdBy);
   const whose =
     other.network === undefined
-      ? `that ${creator} made for itself; choose another --subnet, or, for one network on several hosts, create it on each of them with --ipam-opt ${NETWORK_OPTION}=NAME`
+      ? `that ${creator} has for a network without a name in the cluster: if it was made there a moment ago and is the one you mean, it comes to this host by itself, so try again; ` +
+        `if not, choose another --subnet, or, for one network on several hosts, create it on each of them with --ipam-opt ${NETWORK_OPTION}=NAME`
       : `of weft network "${other.network}" (created by ${creator}); choose another --subnet, or join that network with --ipam-opt ${NETWORK_OPTION}=${other.network}`;
   return new IpamError(
     { code: 'POOL_OVERLAP', pool: prefix, other: other.network ?? other.prefix },

@@ -56,6 +56,7 @@ export const kindOfCode = {
   NO_ADDRESS: 'invalid',
   NETWORK_MISMATCH: 'conflict',
   NETWORK_REPLACED: 'conflict',
+  NETWORK_UNCONFIRMED: 'unavailable',
   MAC_TAKEN: 'conflict',
   UNKNOWN_NETWORK: 'unknown',
   UNKNOWN_ENDPOINT: 'unknown',

@@ -132,6 +132,28 @@ three(
   },
 );
 
+three(
+  'one create > of two hosts whose weft makes one name at once the one that lost is told so',
+  async (t) => {
+    for (let round = 0; round < 3; round += 1) {
+      const name = `pair-${round}`;
+      const both = await Promise.all(
+        [h1, h2].map(async (host, i) => {
+          const subnet = `10.${90 + i}.${round}.0/24`;
+          const made = await host.exec(['weft', 'network', 'create', '--subnet', subnet, name]);
+          return { ...made, subnet };
+        }),
+      );
+      const won = both.filter(({ code }) => code === 0);
+      const said = both.map(({ stdout, stderr }) => stdout + stderr).join('\n');
+      t.is(won.length, 1, said);
+      t.regex(said, new RegExp(`network.*${name}`));
+      await hasNetwork(h3, name);
+      t.is(await inspect(h3, name, '{{(index .IPAM.Config 0).Subnet}}'), won[0]!.subnet);
+    }
+  },
+);
+
 three('one create > a host that was away gets what it lacks and loses what is gone', async (t) => {
   await h1.docker(...CREATE, 'old');
   await hasNetwork(h3, 'old');

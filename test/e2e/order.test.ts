@@ -118,7 +118,11 @@ once('W6: all at once after a power cut, and an engine restarted under live-rest
   for (const name of names.slice(1)) await runIdle(host, name, ...always);
   const pids = await host.docker('inspect', '-f', '{{.State.Pid}}', ...names);
   await Promise.all([host.engine.kill(), host.daemon.kill()]);
-  await host.execOk(['sh', '-c', `kill -9 ${pids.split('\n').join(' ')}; rm -f ${socket}`]);
+  await host.execOk([
+    'sh',
+    '-c',
+    `kill -9 ${pids.split('\n').join(' ')}; rm -rf ${socket} /run/weft`,
+  ]);
   await Promise.all([host.engine.start({ wait: false }), host.daemon.start()]);
   await engineAnswers(120_000);
   await allRun(names);

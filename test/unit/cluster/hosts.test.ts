@@ -193,6 +193,20 @@ test('hosts > a copy of a live host is refused, and takes its place only when it
   );
 });
 
+test('hosts > a host that comes back before its lease has ended is told to wait, and announced then', async (t) => {
+  const store = new LossyStore(EmbeddedStore.memory());
+  const before = new Announced(store, { ...A, instance: 'before the power cut' });
+  await before.reaches(t, 'announced');
+  await using after = new Announced(store, { ...A, instance: 'after it' });
+  await after.reaches(t, 'failed');
+  t.is(after.failure().code, 'HOST_ID_TAKEN');
+  t.regex(after.failure().message, /^this host is still announced .* within 20 seconds, then/);
+  await before[Symbol.asyncDispose]();
+  await store.loseLeases();
+  after.standing.onReachable();
+  await after.reaches(t, 'announced');
+});
+
 test('hosts > a host announces itself when the store is back', async (t) => {
   const inner = EmbeddedStore.memory();
   const shakiness = { random: Math.random, failures: 1 };

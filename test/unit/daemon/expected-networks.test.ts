@@ -21,10 +21,11 @@ function announced(name: string, ...prefixes: readonly string[]) {
 }
 
 function expectedWith(networks: readonly NetworkDocument[], shunned: readonly string[]) {
-  const state = { now: 0, shunned: new Map(shunned.map((id) => [id, id])) };
+  const state = { now: 0, shunned: new Map(shunned.map((id) => [id, id])), isDockerThere: true };
   const expected = new ExpectedNetworks({
     view: { networks: () => [...networks] },
     bindings: { shunned: () => state.shunned },
+    isDockerThere: () => state.isDockerThere,
     clock: () => state.now,
   });
   return { expected, state };
@@ -32,6 +33,15 @@ function expectedWith(networks: readonly NetworkDocument[], shunned: readonly st
 
 const web = announced('web', '10.1.0.0/24', 'fd01::/64');
 const db = announced('db', '10.2.0.0/24');
+
+test('expected networks > nothing is guessed while Docker does not answer, for nobody would tell the name', (t) => {
+  const { expected, state } = expectedWith([db], ['db']);
+  state.isDockerThere = false;
+  t.is(expected.nameFor(four), undefined);
+  t.is(expected.nameFor({ prefix: parsePrefix('10.2.0.0/24'), family: 4 }), 'db');
+  state.isDockerThere = true;
+  t.is(expected.nameFor(four), 'db');
+});
 
 test('expected networks > who asks for the prefix of what was removed here means it', (t) => {
   const { expected } = expectedWith([web, db], ['web', 'db']);

@@ -64,6 +64,11 @@ const cases: readonly (readonly [string, Partial<Situation>, readonly object[]])
     [{ kind: 'separate', dockerId: 'docker-w', network: web }],
   ],
   [
+    'one that has containers by then is named',
+    { networks: [web], bound: [bound(web, true)], docker: [inDocker('w', 'other')] },
+    [{ kind: 'mistaken', dockerId: 'docker-w', network: web, name: 'other' }],
+  ],
+  [
     'unless its user said that it is to be this one',
     {
       networks: [web],

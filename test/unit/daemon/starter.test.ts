@@ -29,6 +29,11 @@ const cases: readonly (readonly [string, Partial<StoppedContainer>, boolean])[] 
     },
     true,
   ],
+  [
+    'was refused until the lease of its last life ended',
+    { error: 'IpamDriver.RequestAddress: HOST_ID_TAKEN: this host is still announced' },
+    true,
+  ],
   ['refused the address', { error: 'IpamDriver.RequestAddress: ADDRESS_TAKEN: 10.1.0.9' }, false],
   ['was there, the program not', { error: 'exec: "nope": not found in $PATH' }, false],
   ['is not the plugin that is missing', { error: 'plugin "other" not found' }, false],

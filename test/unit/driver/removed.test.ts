@@ -60,3 +60,28 @@ test('driver > a network that was taken for one of the cluster gets no container
     'who named the network may call it otherwise here',
   );
 });
+
+test('driver > a network that may be another one gets no container while Docker does not say, over a restart too', async (t) => {
+  const shared = EmbeddedStore.memory();
+  const local = EmbeddedStore.memory();
+  await using a = await driverHost(shared, 'h1');
+  const b = await driverHost(shared, 'h2', local);
+  await a.driver.createNetwork(network(DOCKER_A), context);
+  await a.driver.announceNetwork(DOCKER_A, settings('web'));
+  await a.driver.createEndpoint(endpoint(DOCKER_A, 5), context);
+  await b.driver.createNetwork(network(DOCKER_B), context);
+  await b.driver.deleteNetwork(DOCKER_B, context);
+  await until(t, 'the removal', () => b.removed.length === 1);
+  await b.driver.createNetwork(network(DOCKER_B), context);
+  const refusal = { code: 'NETWORK_UNCONFIRMED', message: /"web" .*another one.*try again/ };
+  await t.throwsAsync(b.driver.createEndpoint(endpoint(DOCKER_B, 6), context), refusal);
+  await b[Symbol.asyncDispose]();
+
+  await using after = await driverHost(shared, 'h2', local);
+  await after.driver.restore();
+  await t.throwsAsync(after.driver.createEndpoint(endpoint(DOCKER_B, 6), context), refusal);
+  after.docker.set(DOCKER_B, settings('web'));
+  await t.notThrowsAsync(after.driver.createEndpoint(endpoint(DOCKER_B, 6), context));
+  after.docker.clear();
+  await t.notThrowsAsync(after.driver.createEndpoint(endpoint(DOCKER_B, 7), context), 'asked once');
+});
