@@ -8,6 +8,9 @@ const SRV_LABEL = 'weft.srv.';
 /** Servers with commas between; none: Docker's resolver. */
 const UPSTREAM_LABEL = 'weft.dns.upstream';
 
+/** As Docker shortens ids. */
+const SHORT_ID = 12;
+
 /** What documents of the cluster take. */
 const MAX_NAMES = 64;
 const MAX_NAME_LENGTH = 253;
@@ -19,11 +22,12 @@ export function namesOf(container: DockerContainer, attachment: DockerAttachment
   const more = (labels[NAME_LABEL] ?? '').split(',').map((each) => each.trim());
   const all = [name, ...attachment.aliases, ...(hostname === undefined ? [] : [hostname]), ...more];
   // Ids are names of every container: they are not said twice. In full they have one character more than DNS takes.
-  const named = all.filter((each) => each !== '' && !id.startsWith(each));
+  const ids = new Set(['', id, id.slice(0, SHORT_ID)]);
+  const named = all.filter((each) => !ids.has(each));
   const names = [...new Set([name, ...named])].filter((each) => each.length <= MAX_NAME_LENGTH);
   const services = servicesOf(exposedPorts, labels);
   return {
-    container: id.slice(0, 12),
+    container: id.slice(0, SHORT_ID),
     names: names.slice(0, MAX_NAMES),
     ...(services.length > 0 && { services: services.slice(0, MAX_SERVICES) }),
     ...(health !== undefined && health !== 'healthy' && { unhealthy: true as const }),

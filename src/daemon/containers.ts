@@ -52,6 +52,8 @@ interface Known {
   startedAt: number;
   /** Of the list, when it was asked about. */
   signature: string | undefined;
+  /** When Docker last said that it runs, steady ms. */
+  learnedAt: number;
 }
 
 /**
@@ -150,10 +152,14 @@ export class Containers implements AsyncDisposable {
   /** One comparison with the engine's list. Throws when the engine does not answer. */
   async compare(): Promise<void> {
     const { engine, isOurs, onCompared } = this.#deps;
+    const askedAt = performance.now();
     const running = await engine.containers(this.#aborter.signal);
     const ours = running.filter(({ networkIds }) => networkIds.some(isOurs));
     const ids = new Set(ours.map(({ id }) => id));
-    for (const id of this.#known.keys()) if (!ids.has(id)) this.#forget(id);
+    // One that started while the list was made is not on it.
+    for (const [id, { learnedAt }] of this.#known) {
+      if (!ids.has(id) && learnedAt < askedAt) this.#forget(id);
+    }
     for (const { id, signature } of ours) {
       if (this.#known.get(id)?.signature !== signature) this.#inspections.set(id, signature);
     }
@@ -188,6 +194,7 @@ export class Containers implements AsyncDisposable {
         names: namesOf(container, attachment),
       }));
     const { startedAt } = container;
+    const learnedAt = performance.now();
     const { upstreams, complaint } = upstreamsWanted(container);
     const placement: Placement = {
       sandboxKey: container.sandboxKey,
@@ -198,6 +205,7 @@ export class Containers implements AsyncDisposable {
     if (before && JSON.stringify(before.placement) === JSON.stringify(placement)) {
       before.signature = signature;
       before.startedAt = startedAt;
+      before.learnedAt = learnedAt;
       return;
     }
     if (complaint !== undefined) {
@@ -206,7 +214,7 @@ export class Containers implements AsyncDisposable {
     }
     this.#replace(
       container.id,
-      endpoints.length > 0 ? { placement, startedAt, signature } : undefined,
+      endpoints.length > 0 ? { placement, startedAt, signature, learnedAt } : undefined,
     );
   }
 

@@ -7,6 +7,8 @@ import type { NamedEndpoint, NamedHost, Share, ZoneOptions } from './types.js';
 /** The domain that is ours alone: what is not in it does not exist. */
 export const DOMAIN = 'weft';
 const HOSTS = 'host';
+/** Turns that are remembered; then all begin anew. */
+const MAX_TURNS = 4096;
 
 export interface Question {
   /** In lower case, no dot at the end. */
@@ -32,7 +34,8 @@ export class Zone {
   readonly #networks = new Map<string, NetworkNames>();
   readonly #hosts = new Map<string, Address>();
   #serial = 1;
-  #turn = 0;
+  /** Of names that several have: how often each was asked, by type, since whoever asks A and AAAA together asks twice. */
+  readonly #turns = new Map<string, number>();
 
   constructor(options: ZoneOptions) {
     this.options = options;
@@ -111,7 +114,7 @@ export class Zone {
     const found = find(name, networks);
     if (found !== undefined) {
       // A name that someone has is answered here whatever is asked: elsewhere it would not exist.
-      const candidates = this.#inOrder(chosen(found.candidates));
+      const candidates = this.#inOrder(chosen(found.candidates), name, type);
       const [only] = candidates;
       const isOne = candidates.length === 1 && only !== undefined;
       return this.#addresses(isOne ? only.addresses : candidates.flatMap((c) => c.addresses), type);
@@ -131,7 +134,7 @@ export class Zone {
     if (!protocol.startsWith('_')) return undefined;
     const found = find(rest.join('.'), networks);
     if (found === undefined) return undefined;
-    const offers = this.#inOrder(chosen(found.candidates)).flatMap((endpoint) =>
+    const offers = this.#inOrder(chosen(found.candidates), name, type).flatMap((endpoint) =>
       (endpoint.services ?? [])
         .filter((s) => `_${s.label}`.toLowerCase() === label && `_${s.protocol}` === protocol)
         .map(({ port }) => ({ port, endpoint })),
@@ -198,10 +201,13 @@ export class Zone {
     return { rcode, isAuthoritative: true, answers: [], authority, additional: [] };
   }
 
-  #inOrder(candidates: readonly Candidate[]): readonly Candidate[] {
+  #inOrder(candidates: readonly Candidate[], name: string, type: number): readonly Candidate[] {
     if (candidates.length < 2) return candidates;
-    this.#turn = (this.#turn + 1) >>> 0;
-    const first = this.#turn % candidates.length;
+    const asked = `${type} ${name}`;
+    const turn = (this.#turns.get(asked) ?? 0) + 1;
+    if (this.#turns.size >= MAX_TURNS) this.#turns.clear();
+    this.#turns.set(asked, turn);
+    const first = turn % candidates.length;
     const turned = [...candidates.slice(first), ...candidates.slice(0, first)];
     if (!this.options.localFirst) return turned;
     return [

@@ -14,6 +14,8 @@ class ScriptedEngine extends DockerEngine {
   readonly all = new Map<string, DockerContainer>();
   asked = 0;
   refusals = 0;
+  /** What happens while it makes its list. */
+  meanwhile: () => Promise<void> = async () => undefined;
 
   constructor() {
     super({ socketPath: '/nonexistent', timeoutMs: 1 });
@@ -25,6 +27,7 @@ class ScriptedEngine extends DockerEngine {
 
   override async containers(): Promise<ListedContainer[]> {
     const running = [...this.all.values()].filter(({ isRunning }) => isRunning);
+    await this.meanwhile();
     return running.map(({ id, name, health, attachments }) => ({
       id,
       networkIds: attachments.map(({ networkId }) => networkId),
@@ -74,6 +77,20 @@ test('containers > one that starts is known by its names, and one that dies is n
   await event('die', containerId(1));
   t.is(containers.names('ep1'), undefined);
   t.deepEqual(changes, ['net1', 'net1']);
+});
+
+test('containers > one that starts while the engine makes its list keeps its names', async (t) => {
+  const { engine, containers, event } = setUp();
+  engine.meanwhile = async () => {
+    engine.set(container(1));
+    await event('start', containerId(1));
+  };
+  await containers.compare();
+  t.deepEqual(containers.names('ep1')?.names, ['c1']);
+  engine.meanwhile = async () => undefined;
+  engine.all.clear();
+  await containers.compare();
+  t.is(containers.names('ep1'), undefined, 'the next list has the last word');
 });
 
 test('containers > a renamed one loses its old name', async (t) => {

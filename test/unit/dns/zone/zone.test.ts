@@ -146,6 +146,28 @@ test('zone > several with one name are all answered, each first in turn', (t) =>
   t.deepEqual([...firsts.values()], [100, 100, 100]);
 });
 
+test('zone > who asks for both families of two names in turn is told another first each time, of each', (t) => {
+  const zone = new Zone(options);
+  for (const name of ['api', 'db']) {
+    zone.setShare(
+      share(WEB, name, endpoint(name, `10.0.0.${name.length}`), endpoint(name, '10.0.0.9')),
+    );
+  }
+  const firsts = new Map<string, string[]>();
+  for (let i = 0; i < 4; i += 1) {
+    for (const name of ['api', 'db']) {
+      const [first] = zone.answer({ name, type: TYPE.A }, [WEB.id])!.answers;
+      zone.answer({ name, type: TYPE.AAAA }, [WEB.id]);
+      const address = first && 'address' in first ? first.address : '';
+      firsts.set(name, [...(firsts.get(name) ?? []), address]);
+    }
+  }
+  for (const [name, [a, b, c, d]] of firsts) {
+    t.not(a, b, name);
+    t.deepEqual([a, b], [c, d]);
+  }
+});
+
 test('zone > those on the asker’s host come first when that is wanted', (t) => {
   const zone = new Zone({ ...options, localFirst: true });
   zone.setShare(share(WEB, 'h2', endpoint('api', '10.0.0.3'), endpoint('api', '10.0.0.4')));
