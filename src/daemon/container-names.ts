@@ -14,7 +14,9 @@ const SHORT_ID = 12;
 /** What documents of the cluster take. */
 const MAX_NAMES = 64;
 const MAX_NAME_LENGTH = 253;
-const MAX_SERVICES = 256;
+const MAX_SERVICES = 64;
+/** Images may expose thousands, of which nobody asks by SRV. */
+const MAX_EXPOSED = 32;
 
 /** What a container is called on one of its networks: as Docker has it, and as its labels add. */
 export function namesOf(container: DockerContainer, attachment: DockerAttachment): EndpointNames {
@@ -44,11 +46,12 @@ function servicesOf(
   exposedPorts: readonly string[],
   labels: Readonly<Record<string, string>>,
 ): NamedService[] {
-  const exposed = exposedPorts.map((text) => serviceOf(text.split('/')[0] ?? '', text));
+  const some = exposedPorts.slice(0, MAX_EXPOSED);
+  const exposed = some.map((text) => serviceOf(text.split('/')[0] ?? '', text));
   const labelled = Object.entries(labels).map(([key, value]) =>
     key.startsWith(SRV_LABEL) ? serviceOf(key.slice(SRV_LABEL.length), value) : undefined,
   );
-  return [...exposed, ...labelled].filter((service) => service !== undefined);
+  return [...labelled, ...exposed].filter((service) => service !== undefined);
 }
 
 /** `80/tcp`, `80`; undefined for what is neither. */

@@ -14,7 +14,7 @@ import { Bindings, Driver, Membership } from '../driver/index.js';
 import { familyOf } from '../net/index.js';
 import { Connection } from '../netlink/index.js';
 import { openPluginServer } from '../plugin-api/index.js';
-import { type Closer, VERSION } from '../util/index.js';
+import { type Closer, VERSION, hasCode } from '../util/index.js';
 import { type Datapath, type KernelDatapath, openDatapath, overlayMtu } from '../vxlan/index.js';
 import { openIpam } from './addresses.js';
 import { logCall } from './call-log.js';
@@ -151,6 +151,11 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       onError: (network, err) => {
         if (standing.refusal) return; // said in the status already
         log.warn({ network, err }, 'membership not written; will be retried');
+        if (!hasCode(err, 'UNAVAILABLE')) health.set(`NETWORK_NOT_SHARED ${network}`, err);
+      },
+      onPublished: (networkId, leftOut) => {
+        health.set(`NETWORK_NOT_SHARED ${networkId}`, undefined);
+        health.set(`NAMES_LEFT_OUT ${networkId}`, namesLeftOut(leftOut));
       },
       onLost: (networkId) => {
         const network = bindings.byNetworkId(networkId)?.network.name ?? networkId;
@@ -329,6 +334,16 @@ async function openHostDatapath(
 function namesOfOurs(sync: DockerSync): ReadonlySet<string> {
   const ours = sync.networks().filter(({ driver }) => driver === 'weft');
   return new Set(ours.map(({ name }) => name));
+}
+
+/** For the status; undefined when nothing was. */
+function namesLeftOut(containers: readonly string[]): Error | undefined {
+  if (containers.length === 0) return undefined;
+  const some = containers.slice(0, 5).join(', ');
+  return new Error(
+    `other hosts are not told all names and ports of ${containers.length} containers here (${some}${containers.length > 5 ? ', …' : ''}), ` +
+      'for they are too many for one network; expose fewer ports, or give fewer names',
+  );
 }
 
 /** Inside a call of Docker's: answered at once, or not at all. */

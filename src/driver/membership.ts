@@ -12,6 +12,7 @@ import { rangeOf } from '../net/index.js';
 import { Backoff, hasCode } from '../util/index.js';
 import type { Bindings, EndpointBinding, NetworkBinding } from './bindings.js';
 import { DriverError } from './errors.js';
+import { fitNames } from './fit-names.js';
 import { Publisher } from './publisher.js';
 
 /** Longest that a call waits for the shared store after the kernel is done; then it goes on in the background. */
@@ -28,6 +29,8 @@ export interface MembershipDeps {
   /** What other hosts are told that this endpoint is called. */
   readonly namesOf: (endpointId: string) => EndpointNames | undefined;
   readonly onError: (networkId: string, error: unknown) => void;
+  /** The store has what this host has on a network, but for the names of these containers, for which there was no room. */
+  readonly onPublished?: (networkId: string, leftOut: readonly string[]) => void;
   /** The store has lost what this host wrote of a network, and is told again. */
   readonly onLost?: (networkId: string) => void;
   /** Somebody removed a network on this host: everywhere, or only here, since others use it. */
@@ -51,6 +54,7 @@ export class Membership implements AsyncDisposable {
   readonly #namesOf: MembershipDeps['namesOf'];
   readonly #publisher: Publisher;
   readonly #onLost: (networkId: string) => void;
+  readonly #onPublished: NonNullable<MembershipDeps['onPublished']>;
   readonly #onRemoved: NonNullable<MembershipDeps['onRemoved']>;
   readonly #aborter = new AbortController();
   readonly #doubts = new Map<string, NodeJS.Timeout>();
@@ -58,8 +62,10 @@ export class Membership implements AsyncDisposable {
   readonly #arriving = new Map<string, EndpointBinding>();
   #forgotten: Promise<void> = Promise.resolve();
 
-  constructor({ networks, view, bindings, namesOf, onError, onLost, onRemoved }: MembershipDeps) {
+  constructor(deps: MembershipDeps) {
+    const { networks, view, bindings, namesOf, onError, onLost, onPublished, onRemoved } = deps;
     this.#onLost = onLost ?? (() => undefined);
+    this.#onPublished = onPublished ?? (() => undefined);
     this.#onRemoved = onRemoved ?? (() => undefined);
     this.#networks = networks;
     this.#view = view;
@@ -219,6 +225,7 @@ export class Membership implements AsyncDisposable {
     const binding = this.#bindings.byNetworkId(networkId);
     if (!binding) {
       await this.#leave(networkId);
+      this.#onPublished(networkId, []);
       return;
     }
     const endpoints = this.#endpointsOf(binding).map(
@@ -227,9 +234,10 @@ export class Membership implements AsyncDisposable {
         return { id, mac, addresses, ...(name && { name }), ...(dns !== undefined && { dns }) };
       },
     );
-    await this.#networks.publish(binding.network, endpoints, {
-      signal: this.#aborter.signal,
-    });
+    const fitting = fitNames(endpoints);
+    const { signal } = this.#aborter;
+    await this.#networks.publish(binding.network, fitting.endpoints, { signal });
+    this.#onPublished(networkId, fitting.leftOut);
   }
 
   async #leave(id: string): Promise<void> {

@@ -16,6 +16,12 @@ test('container names > its own comes first, and ids are not said twice', (t) =>
   });
 });
 
+test('container names > a name that the id happens to begin with is one all the same', (t) => {
+  const id = containerId(1);
+  const aliases = [id.slice(0, 1), id.slice(0, 3), id];
+  t.deepEqual(named({ name: 'api' }, aliases).names, ['api', id.slice(0, 1), id.slice(0, 3)]);
+});
+
 test('container names > a hostname and labels add to them', (t) => {
   const labels = { 'weft.name': 'x, y,', other: 'z' };
   t.deepEqual(named({ name: 'api', hostname: 'inside', labels }).names, [
@@ -35,9 +41,9 @@ test('container names > services are exposed ports and ports that labels name', 
     'weft.srv.': '1',
   };
   t.deepEqual(named({ exposedPorts: ['80/tcp', '70000/tcp', 'x'], labels }).services, [
-    { label: '80', protocol: 'tcp', port: 80 },
     { label: 'metrics', protocol: 'tcp', port: 9100 },
     { label: 'dns', protocol: 'udp', port: 53 },
+    { label: '80', protocol: 'tcp', port: 80 },
   ]);
 });
 
@@ -51,6 +57,10 @@ test('container names > only a health check that says healthy is healthy', (t) =
 test('container names > what does not fit a document is cut', (t) => {
   const labels = { 'weft.name': Array.from({ length: 500 }, (_, i) => `n${i}`).join(',') };
   t.is(named({ labels }).names.length, 64);
+  const exposedPorts = Array.from({ length: 300 }, (_, i) => `${10_000 + i}/udp`);
+  const { services = [] } = named({ exposedPorts, labels: { 'weft.srv.http': '80' } });
+  t.is(services.length, 33, 'of ports that are exposed the first 32, and what labels say');
+  t.is(services[0]?.label, 'http');
 });
 
 test('container names > a label says whom to ask, an empty one Docker, and a bad one is refused', (t) => {
