@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
-import type { DecodedPacket } from 'dns-packet';
+import dnsPacket, { type DecodedPacket } from 'dns-packet';
 import { NameServer, type SandboxState } from '../../src/dns/index.js';
 import { parseAddress } from '../../src/net/index.js';
 import {
@@ -91,6 +91,35 @@ test('dns > what is none of ours goes to Docker’s resolver, by the same transp
   t.deepEqual(addressesOf(await sandbox.ask('other.example', 'A', 'tcp')), ['192.0.2.2']);
   t.deepEqual(docker.asked, ['Example.com', 'other.example']);
   t.deepEqual(addressesOf(await sandbox.ask('api', 'A')), ['10.0.0.0']);
+});
+
+test('dns > who keeps one socket is answered by weft once it serves, and by Docker once it leaves', async (t) => {
+  const { sandbox } = await dockerSandbox(t);
+  const socket = udpFrom(sandbox.fd);
+  t.teardown(() => socket.close());
+  const isToldBy = async (who: string, address: string): Promise<void> => {
+    for (let attempt = 0; attempt < 100; attempt += 1) {
+      const signal = AbortSignal.timeout(200);
+      const answer = once(socket, 'message', { signal }).catch(() => undefined);
+      socket.send(queryOctets('api', 'A'), 53, DOCKER);
+      const [octets] = ((await answer) ?? []) as [Buffer?];
+      const isSo = octets && addressesOf(dnsPacket.decode(octets)).includes(address);
+      if (isSo) {
+        t.pass(who);
+        return;
+      }
+    }
+    throw new Error(`no answer of ${who}`);
+  };
+  await isToldBy('Docker', '192.0.2.1');
+  const first = await testServer(t);
+  await first.server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
+  await isToldBy('weft', '10.0.0.0');
+  await first.server[Symbol.asyncDispose]();
+  await isToldBy('Docker', '192.0.2.1');
+  const second = await testServer(t);
+  await second.server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
+  await isToldBy('weft again', '10.0.0.0');
 });
 
 test('dns > what an upstream server answered is remembered, and not for another container', async (t) => {

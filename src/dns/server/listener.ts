@@ -5,6 +5,7 @@ import {
   type Datagrams,
   NETLINK,
   closeFd,
+  forgetConnections,
   netnsIno,
   nft,
   openNetns,
@@ -14,7 +15,7 @@ import { Elsewhere } from './elsewhere.js';
 import { Forwarder, type OnReply, type OpenSocket } from './forwarder.js';
 import type { Sandbox } from './protocol.js';
 import { failure, respond } from './respond.js';
-import { connectTcp, connectUdp, listenTcp, listenUdp } from './sockets.js';
+import { RESOLVER, connectTcp, connectUdp, listenTcp, listenUdp } from './sockets.js';
 import { StreamServer, askByStream } from './streams.js';
 import { resolverTable } from './table.js';
 
@@ -69,6 +70,7 @@ export class Listener implements AsyncDisposable {
     const options = { netns: this.#netnsFd, protocol: NETLINK.NETFILTER };
     this.#table = await Connection.open(options);
     await nft.replaceTable(this.#table, resolverTable(port, tcpPort));
+    await forgetQuestions(this.#table);
   }
 
   /** Other networks, other upstreams. Docker's resolver too answers otherwise on other networks. */
@@ -134,15 +136,33 @@ export class Listener implements AsyncDisposable {
     }
   }
 
+  /** Who keeps a socket for long asks Docker's resolver from now on. */
+  async #handBack(): Promise<void> {
+    if (!this.#table) return;
+    const options = { netns: this.#netnsFd, protocol: NETLINK.NETFILTER };
+    const conn = await Connection.open(options).catch(() => undefined);
+    if (conn) await forgetQuestions(conn);
+    await conn?.close();
+  }
+
   /** The table first, so that no question comes to a closed socket. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     await this.#table?.close();
+    await this.#handBack();
     this.#udp?.close();
     this.#forwarder.close();
     this.#streams.closeAll();
     for (const socket of this.#asked) socket.destroy();
     closeFd(this.#netnsFd);
   }
+}
+
+/**
+ * The kernel asks nat's rules once for a connection, and to it all that comes from one socket is one: without this, who asked before
+ * would ask for ever where he asked then. Where the kernel can't be told, that is so.
+ */
+async function forgetQuestions(conn: Connection): Promise<void> {
+  await forgetConnections(conn, RESOLVER).catch(() => undefined);
 }
