@@ -13,7 +13,7 @@ export class LiveHosts {
   #live = new Map<string, HostDocument>();
   #heldUntil = 0;
 
-  constructor(self: string, clock: () => number = Date.now) {
+  constructor(self: string, clock: () => number = () => performance.now()) {
     this.#self = self;
     this.#clock = clock;
   }

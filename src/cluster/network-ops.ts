@@ -29,9 +29,15 @@ export function claimOp(key: string, owner: string): Op {
   return { op: 'set', key, value: format({ owner }), ifVersion: 0 };
 }
 
-export function unclaim({ vni, name }: NetworkDocument): Op[] {
+/** Gives back the claims that are the network's: a store that lost them may have given them to another one. */
+export async function unclaim(store: Store, { id, vni, name }: NetworkDocument): Promise<Op[]> {
   const claimed = [keys.vni(vni), ...(name === undefined ? [] : [keys.name(name)])];
-  return claimed.map((key) => ({ op: 'delete', key }));
+  const claims = await Promise.all(claimed.map(async (key) => store.get(key)));
+  return claims.flatMap((claim): Op[] =>
+    claim && parseClaim(claim.value) === id
+      ? [{ op: 'delete', key: claim.key, ifVersion: claim.version }]
+      : [],
+  );
 }
 
 export function replace({ entry }: Found, document: NetworkDocument): Op {

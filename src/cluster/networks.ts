@@ -57,6 +57,8 @@ export interface NetworksOptions {
   readonly vnis?: VniRange;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
+  /** Steady milliseconds. */
+  readonly uptime?: () => number;
 }
 
 export interface WaitOptions {
@@ -79,6 +81,7 @@ export class Networks {
   readonly #hostId: string;
   readonly #vnis: VniRange;
   readonly #clock: () => number;
+  readonly #uptime: () => number;
   /** Versions of networks that nobody was closing when this host published last. */
   readonly #open = new Map<string, number>();
 
@@ -87,6 +90,7 @@ export class Networks {
     this.#hostId = hostId;
     this.#vnis = options.vnis ?? VNI_RANGE;
     this.#clock = options.clock ?? Date.now;
+    this.#uptime = options.uptime ?? (() => performance.now());
   }
 
   /** Undefined also when it was removed. */
@@ -309,8 +313,8 @@ export class Networks {
         if (result !== undefined) return result;
       } else {
         const { version } = found.entry;
-        if (mark.version !== version) mark = { version, since: this.#clock() };
-        const isDead = this.#clock() - mark.since > CLOSING_MS;
+        if (mark.version !== version) mark = { version, since: this.#uptime() };
+        const isDead = this.#uptime() - mark.since > CLOSING_MS;
         if (isDead || closing.host === this.#hostId) {
           await this.#unmark(found);
           continue;
@@ -379,10 +383,11 @@ export class Networks {
   }
 
   async #remove({ entry, document }: Found): Promise<true | undefined> {
+    // What was removed before has given its name and VNI away; they may be another's.
+    const claims = document.removed ? [] : await unclaim(this.#store, document);
     const outcome = await this.#store.transact([
       { op: 'delete', key: entry.key, ifVersion: entry.version },
-      // What was removed before has given its name and VNI away; they may be another's.
-      ...(document.removed ? [] : unclaim(document)),
+      ...claims,
     ]);
     return outcome.ok || undefined;
   }
@@ -393,7 +398,7 @@ export class Networks {
     const removed = { host: this.#hostId, at: new Date(this.#clock()).toISOString() };
     const outcome = await this.#store.transact([
       replace(found, { ...rest, removed }),
-      ...unclaim(found.document),
+      ...(await unclaim(this.#store, found.document)),
     ]);
     return outcome.ok || undefined;
   }

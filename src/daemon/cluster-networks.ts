@@ -103,10 +103,16 @@ export class ClusterNetworks implements AsyncDisposable {
     this.#noteAway(id, { name, text });
   }
 
-  /** "api and db on h2, web on h3". */
+  /** "api and db on h2, web on h3 (away; …)". */
   usersText(users: readonly NetworkUser[]): string {
+    const { nameOf, view } = this.#deps;
+    const live = new Set(view.hosts().map(({ id }) => id));
     return users
-      .map(({ hostId, containers }) => `${listed(containers)} on ${this.#deps.nameOf(hostId)}`)
+      .map(({ hostId, containers }) => {
+        const host = nameOf(hostId);
+        const away = `(away; "weft host rm ${host}" if it does not come back)`;
+        return `${listed(containers)} on ${host}${live.has(hostId) ? '' : ` ${away}`}`;
+      })
       .join(', ');
   }
 

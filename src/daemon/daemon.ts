@@ -106,7 +106,8 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
   );
   const containerOf = (id: string): string | undefined => sync.containerName(id);
   const networks = new Networks(shared, hostId);
-  const nameOf = (id: string): string => view.hosts().find((host) => host.id === id)?.name ?? id;
+  const nameOf = (id: string): string =>
+    [...view.hosts(), ...members.all()].find((host) => host.id === id)?.name ?? id;
   const expected = new ExpectedNetworks({
     view,
     bindings,

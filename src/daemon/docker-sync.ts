@@ -55,7 +55,7 @@ export class DockerSync implements AsyncDisposable {
 
   constructor(deps: DockerSyncDeps) {
     this.#deps = deps;
-    this.#clock = deps.clock ?? Date.now;
+    this.#clock = deps.clock ?? (() => performance.now());
   }
 
   start(): void {

@@ -65,7 +65,9 @@ export class OperatorNetworks {
         `network "${name}" is in use by ${clusterNetworks.usersText(removal.by)}; stop these containers or disconnect them first`,
       );
     }
-    if (removal.kind === 'removed') clusterNetworks.removed({ id, name }, []);
+    // Where it is on this host, its end here tells.
+    const isHere = bindings.byNetworkId(id) !== undefined;
+    if (removal.kind === 'removed' && !isHere) clusterNetworks.removed({ id, name }, []);
     clusterNetworks.kick();
     await this.#soon(() => (bindings.byNetworkId(id) ? undefined : true), signal);
   }

@@ -44,7 +44,9 @@ export class SandboxLinks {
         const binding = bindings.endpoint(networkId, id);
         const network = bindings.network(networkId)?.network;
         if (!path || !binding || !network) return [];
-        if (now - binding.since < YOUNG_MS && !relinked.has(id)) return [];
+        const age = now - binding.since;
+        // Below zero: the clock was set back since.
+        if (age >= 0 && age < YOUNG_MS && !relinked.has(id)) return [];
         lost.set(id, { network: network.name ?? network.id, name: binding.name ?? id });
         return [{ path, binding }];
       }),

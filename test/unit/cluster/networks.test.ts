@@ -177,7 +177,7 @@ test('networks > a joiner gives up waiting when its call is over', async (t) => 
 test('networks > a mark whose host died is taken over, and its host can do no harm when it was only slow', async (t) => {
   const store = EmbeddedStore.memory();
   const { network, remove } = await closingNetwork(store);
-  await host(store, 'b', { clock: fastClock() }).join(network.id, patient);
+  await host(store, 'b', { uptime: fastClock() }).join(network.id, patient);
   await remove();
   t.is((await host(store, 'b').get(network.id))?.closing, undefined);
   t.is((await keysOf(store)).length, 5);
@@ -186,14 +186,14 @@ test('networks > a mark whose host died is taken over, and its host can do no ha
 test('networks > a leaver takes over as well', async (t) => {
   const store = EmbeddedStore.memory();
   const { network } = await closingNetwork(store);
-  await host(store, 'b', { clock: fastClock() }).leave(network.id, patient);
+  await host(store, 'b', { uptime: fastClock() }).leave(network.id, patient);
   t.deepEqual(await keysOf(store), []);
 });
 
 test('networks > a host that died while it closed one may join it at once, whatever it had under way', async (t) => {
   const store = EmbeddedStore.memory();
   const { network, remove } = await closingNetwork(store);
-  await host(store, 'a', { clock: () => 0 }).join(network.id, patient);
+  await host(store, 'a', { uptime: () => 0 }).join(network.id, patient);
   t.is((await keysOf(store)).length, 5);
   // The removal under way is refused; what left was the host's earlier life, which looks again and finds a member.
   await remove();
@@ -335,4 +335,16 @@ test('networks > a lost name or VNI that is another network’s by now is left t
   await store.transact([{ op: 'delete', key: `vnis/${lost.vni}` }]);
   await t.throwsAsync(a.claim(lost.id), { code: 'NAME_TAKEN' });
   t.is((await a.findByName('web'))?.id, other.id);
+});
+
+test('networks > one that goes takes no claim along that the store gave to another after a loss', async (t) => {
+  const store = EmbeddedStore.memory();
+  const a = host(store, 'a');
+  const { id, vni } = await a.create(WEB);
+  const others = [`vnis/${vni}`, 'names/web'];
+  for (const key of others) {
+    await store.transact([{ op: 'set', key, value: JSON.stringify({ v: 1, owner: 'other' }) }]);
+  }
+  await a.leave(id, patient);
+  t.deepEqual(await keysOf(store), others.toSorted());
 });

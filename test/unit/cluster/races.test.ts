@@ -60,7 +60,7 @@ class Host {
   readonly #networks: Networks;
 
   constructor(store: Store, id: string) {
-    this.#networks = new Networks(store, id, { vnis: VNIS, clock });
+    this.#networks = new Networks(store, id, { vnis: VNIS, clock, uptime: clock });
   }
 
   async run(deeds: readonly Deed[]): Promise<void> {
