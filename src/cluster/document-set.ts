@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Snapshot } from '../store/index.js';
 import type { Parser } from './documents.js';
+import { isNewer } from './layout.js';
 
 interface Kept<T> {
   readonly text: string;
@@ -15,10 +16,17 @@ export class DocumentSet<T> {
   readonly #kept = new Map<string, Kept<T>>();
   readonly #parse: Parser<T>;
   readonly #keyOf: (value: T) => string;
-  readonly #onDamage: (key: string) => void;
+  readonly #onDamage: (key: string, isNewer: boolean) => void;
 
-  /** `keyOf`: where a document belongs; one that is elsewhere speaks for others and counts as damaged. */
-  constructor(parse: Parser<T>, keyOf: (value: T) => string, onDamage: (key: string) => void) {
+  /**
+   * `keyOf`: where a document belongs; one that is elsewhere speaks for others and counts as damaged. Of one that a newer weft wrote,
+   * what was known before holds.
+   */
+  constructor(
+    parse: Parser<T>,
+    keyOf: (value: T) => string,
+    onDamage: (key: string, isNewer: boolean) => void,
+  ) {
     this.#parse = parse;
     this.#keyOf = keyOf;
     this.#onDamage = onDamage;
@@ -54,6 +62,7 @@ export class DocumentSet<T> {
     const before = this.#kept.get(key);
     if (text === before?.text) return false;
     const value = text === undefined ? undefined : this.#read(key, text);
+    if (text !== undefined && value === undefined && isNewer(text)) return false;
     if (text === undefined || value === undefined) return this.#kept.delete(key);
     this.#kept.set(key, { text, value });
     return true;
@@ -62,7 +71,7 @@ export class DocumentSet<T> {
   #read(key: string, text: string): T | undefined {
     const value = this.#parse(text);
     if (value !== undefined && this.#keyOf(value) === key) return value;
-    this.#onDamage(key);
+    this.#onDamage(key, isNewer(text));
     return undefined;
   }
 }

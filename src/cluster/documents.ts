@@ -24,6 +24,8 @@ const MAX_POOLS = 16;
 const MAX_BYTES = 2_000_000;
 
 export const keys = {
+  /** See layout.ts. */
+  layout: 'layout',
   hosts: 'hosts/',
   host: (id: string) => `hosts/${id}`,
   vtep: (address: Address) => `vteps/${address}`,

@@ -6,6 +6,7 @@ export type ClusterDetail =
   | { readonly code: 'NETWORK_GONE'; readonly network: string }
   | { readonly code: 'VTEP_TAKEN'; readonly vtep: string; readonly host: string }
   | { readonly code: 'HOST_ID_TAKEN'; readonly id: string }
+  | { readonly code: 'LAYOUT_NEWER'; readonly key: string; readonly layout: number }
   | { readonly code: 'HOST_REMOVED'; readonly id: string; readonly by: string }
   | { readonly code: 'HOST_LIVE'; readonly host: string }
   | { readonly code: 'UNKNOWN_HOST'; readonly host: string }
@@ -120,5 +121,13 @@ export function ambiguousHost(name: string, ids: readonly string[]): ClusterErro
   return new ClusterError(
     { code: 'AMBIGUOUS_HOST', host: name, ids },
     `several hosts that are away are called ${name}; say which one by its id: ${ids.join(', ')}`,
+  );
+}
+
+export function layoutNewer(key: string, layout: number): ClusterError {
+  return new ClusterError(
+    { code: 'LAYOUT_NEWER', key, layout },
+    `the cluster's store has layout ${layout} (${key}), which this weft does not know; upgrade weft on this host. ` +
+      'Until then its containers keep their traffic, and it changes nothing in the store',
   );
 }

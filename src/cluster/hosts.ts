@@ -12,6 +12,7 @@ import {
 } from './documents.js';
 import { ClusterError, hostIdTaken, hostRemoved, vtepTaken } from './errors.js';
 import { Standing } from './fence.js';
+import { assertNotNewer, markLayout } from './layout.js';
 
 /** Consul's floor; it takes up to twice as long to end a lease, so a dead host is hidden after 10 to 20 s. */
 const LEASE_MS = 10_000;
@@ -40,6 +41,8 @@ interface Ground {
   readonly membership: Entry | undefined;
   /** The step that is about the membership. */
   readonly member: Op;
+  /** Those that are about the layout's marker. */
+  readonly layout: readonly Op[];
 }
 
 export interface AnnouncerOptions {
@@ -150,18 +153,21 @@ export class HostAnnouncer implements AsyncDisposable {
     await wait.catch(() => undefined);
   }
 
-  /** What is there of this host. Throws VTEP_TAKEN, HOST_ID_TAKEN, HOST_REMOVED. */
+  /** What is there of this host. Throws VTEP_TAKEN, HOST_ID_TAKEN, HOST_REMOVED, LAYOUT_NEWER. */
   async #survey(document: HostDocument): Promise<Ground> {
-    const [vtep, announced, membership] = await Promise.all([
+    const [vtep, announced, membership, marker] = await Promise.all([
       this.#store.get(keys.vtep(document.vtep)),
       this.#store.get(keys.host(document.id)),
       this.#store.get(keys.member(document.id)),
+      this.#store.get(keys.layout),
     ]);
+    const layout = markLayout(marker);
+    if (membership) assertNotNewer(membership);
     assertNoCopy(document, announced);
     const owner = vtep && parseClaim(vtep.value);
     if (owner !== undefined && owner !== document.id) throw await this.#taken(document, owner);
     const member = await this.#membership(document, membership);
-    return { vtep, announced, membership, member };
+    return { vtep, announced, membership, member, layout };
   }
 
   /** Answers the version of the membership. */
@@ -171,7 +177,7 @@ export class HostAnnouncer implements AsyncDisposable {
     lease: Lease,
     looks = MAX_LOOKS,
   ): Promise<number> {
-    const { vtep, announced, membership, member } = ground;
+    const { vtep, announced, membership, member, layout } = ground;
     const { id } = document;
     const outcome = await this.#store.transact([
       {
@@ -190,6 +196,7 @@ export class HostAnnouncer implements AsyncDisposable {
       },
       member,
       { op: 'delete', key: keys.away(id) },
+      ...layout,
     ]);
     if (outcome.ok) return outcome.versions.get(member.key) ?? membership!.version;
     if (outcome.index === 0) throw await this.#taken(document, 'another host');

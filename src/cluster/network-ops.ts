@@ -1,13 +1,17 @@
 import type { Entry, Op, Store } from '../store/index.js';
 import {
+  type EndpointsDocument,
   type NetworkDocument,
   format,
+  formatEndpoints,
+  formatHead,
   isNetworkName,
   keys,
   parseClaim,
   parseNetwork,
 } from './documents.js';
 import { invalidName, nameTaken, vniTaken } from './errors.js';
+import { assertNotNewer } from './layout.js';
 
 /** A network as the store has it. */
 export interface Found {
@@ -22,6 +26,17 @@ export function insert(document: NetworkDocument, ifVersion = 0): Op[] {
     { op: 'set', key: keys.network(id), value: format(document), ifVersion },
     claimOp(keys.vni(vni), id),
     ...(name === undefined ? [] : [claimOp(keys.name(name), id)]),
+  ];
+}
+
+/** A host's document of a network, and its head. */
+export function setEndpoints(document: EndpointsDocument, ifVersion?: number): Op[] {
+  const { network, host } = document;
+  const value = formatEndpoints(document);
+  const condition = ifVersion === undefined ? {} : { ifVersion };
+  return [
+    { op: 'set', key: keys.endpoints(network, host), value, ...condition },
+    { op: 'set', key: keys.head(network, host), value: formatHead(value) },
   ];
 }
 
@@ -48,9 +63,10 @@ export function assertName(name: string): void {
   if (!isNetworkName(name)) throw invalidName(name);
 }
 
-/** Undefined also for what can't be read. */
+/** Undefined also for what can't be read. Throws LAYOUT_NEWER: such a one is there, and not to be written over. */
 export async function findNetwork(store: Store, id: string): Promise<Found | undefined> {
   const entry = await store.get(keys.network(id));
+  if (entry) assertNotNewer(entry);
   const document = entry && parseNetwork(entry.value);
   return document ? { entry, document } : undefined;
 }

@@ -6,8 +6,6 @@ import {
   type DockerSettings,
   type EndpointRecord,
   type NetworkDocument,
-  formatEndpoints,
-  formatHead,
   keys,
   parseClaim,
 } from './documents.js';
@@ -27,6 +25,7 @@ import {
   insert,
   ownerOf,
   replace,
+  setEndpoints,
   unclaim,
 } from './network-ops.js';
 
@@ -357,15 +356,8 @@ export class Networks {
     return outcome.ok || undefined;
   }
 
-  /** This host's document, and its head. */
   #setEndpoints(network: string, endpoints: readonly EndpointRecord[], ifVersion?: number): Op[] {
-    const host = this.#hostId;
-    const value = formatEndpoints({ network, host, endpoints });
-    const condition = ifVersion === undefined ? {} : { ifVersion };
-    return [
-      { op: 'set', key: keys.endpoints(network, host), value, ...condition },
-      { op: 'set', key: keys.head(network, host), value: formatHead(value) },
-    ];
+    return setEndpoints({ network, host: this.#hostId, endpoints }, ifVersion);
   }
 
   async #mark(found: Found): Promise<Found | undefined> {

@@ -35,8 +35,11 @@ export interface ViewEvents {
   readonly onRemote: (networkId: string, state: RemoteState) => void;
   /** Called at each turn of whether the store can be reached. */
   readonly onReachable: (reachable: boolean) => void;
-  /** A document that can't be read, or is not where it belongs; it counts as absent. */
-  readonly onDamage: (key: string) => void;
+  /**
+   * A document that can't be read, or is not where it belongs: it counts as absent; but for one that a newer weft wrote, of which
+   * what was known before holds.
+   */
+  readonly onDamage: (key: string, isNewer?: boolean) => void;
 }
 
 /** What one other host has on one network, as long as it is live. */

@@ -47,7 +47,17 @@ export function openView(
             },
       );
     },
-    onDamage: (key) =>
-      log.error({ key }, 'document in the shared store is unreadable; taken as absent'),
+    onDamage: (key, isNewer) => {
+      if (isNewer) {
+        const text = `${key} in the shared store was written by a newer weft; what this host knew of it before holds; upgrade weft on this host`;
+        health.set('LAYOUT_NEWER', new Error(text));
+        log.error(
+          { key },
+          'document in the shared store is of a newer layout; what was known before holds',
+        );
+        return;
+      }
+      log.error({ key }, 'document in the shared store is unreadable; taken as absent');
+    },
   });
 }

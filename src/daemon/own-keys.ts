@@ -68,6 +68,7 @@ function ofHost({ hostId, standing, underlay }: OwnKeysNeeds): [string, Mend][] 
   return [
     [keys.vtep(underlay.vtep), announce],
     [keys.member(hostId), announce],
+    [keys.layout, announce],
   ];
 }
 

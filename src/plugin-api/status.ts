@@ -46,6 +46,7 @@ export const kindOfCode = {
   VTEP_TAKEN: 'conflict',
   HOST_ID_TAKEN: 'conflict',
   HOST_REMOVED: 'conflict',
+  LAYOUT_NEWER: 'conflict',
   HOST_LIVE: 'conflict',
   UNKNOWN_HOST: 'unknown',
   AMBIGUOUS_HOST: 'conflict',

@@ -66,8 +66,9 @@ class LossyStore extends GatedStore {
   }
 }
 
+/** But for the layout's marker, which is nobody's. */
 async function keysOf(store: Store): Promise<string[]> {
-  return (await store.list('')).map(({ key }) => key);
+  return (await store.list('')).map(({ key }) => key).filter((key) => key !== 'layout');
 }
 
 test('hosts > a host announces itself and claims its underlay address', async (t) => {
@@ -229,4 +230,37 @@ test('hosts > a daemon that stops leaves its announcement to its lease, the next
   await again.reaches(t, 'announced');
   const { length } = await keysOf(store);
   t.is(length, 3);
+});
+
+test('hosts > the first one marks the layout, and who does not know a newer one is refused and writes nothing', async (t) => {
+  const store = new LossyStore(EmbeddedStore.memory());
+  await using a = new Announced(store, A);
+  await a.reaches(t, 'announced');
+  t.is((await store.get('layout'))?.value, '{"v":1}');
+  const fenced = new FencedStore(store, a.standing);
+  const write = async () => fenced.transact([{ op: 'set', key: 'vnis/7', value: '{}' }]);
+  await write();
+  // As a newer weft would: the marker, then each host's ground.
+  const member = await store.get('members/host-a');
+  await store.transact([
+    { op: 'set', key: 'layout', value: '{"v":2}' },
+    { op: 'set', key: 'members/host-a', value: member!.value.replace('"v":1', '"v":2') },
+  ]);
+  await t.throwsAsync(write(), undefined, 'the ground is another');
+  await store.loseLeases();
+  await a.reaches(t, 'failed');
+  t.is(a.failure().code, 'LAYOUT_NEWER');
+  t.regex(a.failure().message, /layout 2 .*upgrade weft on this host/);
+  await t.throwsAsync(write(), { code: 'LAYOUT_NEWER' });
+  t.is((await store.get('layout'))?.value, '{"v":2}');
+});
+
+test('hosts > a membership that a newer weft wrote is not written over', async (t) => {
+  const store = EmbeddedStore.memory();
+  const value = '{"v":2,"removed":"in its own way"}';
+  await store.transact([{ op: 'set', key: 'members/host-a', value }]);
+  await using a = new Announced(store, A);
+  await a.reaches(t, 'failed');
+  t.is(a.failure().code, 'LAYOUT_NEWER');
+  t.is((await store.get('members/host-a'))?.value, value);
 });

@@ -10,7 +10,7 @@ import { DOCKER_A, DOCKER_B, context, endpoint, network } from '../../helpers/dr
 
 async function keysOf(store: EmbeddedStore): Promise<string[]> {
   const entries = await store.list('');
-  const ofHosts = new Set(['hosts', 'vteps', 'members']);
+  const ofHosts = new Set(['hosts', 'vteps', 'members', 'layout']);
   return entries.map((e) => e.key.split('/')[0]!).filter((k) => !ofHosts.has(k));
 }
 
