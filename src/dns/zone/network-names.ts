@@ -25,6 +25,8 @@ export class NetworkNames {
   readonly #shares = new Map<string, Held>();
   readonly #byName = new Index<string>();
   readonly #byAddress = new Index<Address>();
+  /** Names with others below them, and how many; few names have a dot. */
+  readonly #above = new Map<string, number>();
 
   get isEmpty(): boolean {
     return this.#shares.size === 0;
@@ -70,18 +72,35 @@ export class NetworkNames {
     return this.#byName.get(name);
   }
 
+  /** Whether names end in a dot and this one. */
+  isAbove(name: string): boolean {
+    return this.#above.has(name);
+  }
+
   at(address: Address): readonly Candidate[] {
     return this.#byAddress.get(address);
   }
 
   #add(candidate: Candidate): void {
-    for (const name of keysOf(candidate)) this.#byName.add(name, candidate);
+    for (const name of keysOf(candidate)) {
+      this.#byName.add(name, candidate);
+      for (const above of namesAbove(name)) this.#countAbove(above, 1);
+    }
     for (const address of new Set(candidate.addresses)) this.#byAddress.add(address, candidate);
   }
 
   #drop(candidate: Candidate): void {
-    for (const name of keysOf(candidate)) this.#byName.delete(name, candidate);
+    for (const name of keysOf(candidate)) {
+      this.#byName.delete(name, candidate);
+      for (const above of namesAbove(name)) this.#countAbove(above, -1);
+    }
     for (const address of new Set(candidate.addresses)) this.#byAddress.delete(address, candidate);
+  }
+
+  #countAbove(name: string, by: number): void {
+    const count = (this.#above.get(name) ?? 0) + by;
+    if (count === 0) this.#above.delete(name);
+    else this.#above.set(name, count);
   }
 }
 
@@ -96,6 +115,15 @@ function candidateOf(endpoint: NamedEndpoint, place: Place): Candidate {
 /** All that it is called. Docker lets containers have names that DNS can't carry: those are left out. */
 export function namesOf({ names, id }: NamedEndpoint): string[] {
   return [...names, id].filter(isName);
+}
+
+/** `b.c` and `c` of `a.b.c`. */
+export function namesAbove(name: string): string[] {
+  const above: string[] = [];
+  for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) {
+    above.push(name.slice(dot + 1));
+  }
+  return above;
 }
 
 function keysOf(candidate: Candidate): Set<string> {

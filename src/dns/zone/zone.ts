@@ -1,13 +1,13 @@
 import { type Address, familyOf } from '../../net/index.js';
 import { RCODE, TYPE, type Reply, type ResourceRecord, isName } from '../wire/index.js';
-import { type Candidate, NetworkNames, namesOf } from './network-names.js';
+import { type Candidate, NetworkNames, namesAbove, namesOf } from './network-names.js';
 import { addressOfReverse } from './reverse.js';
 import type { NamedEndpoint, NamedHost, Share, ZoneOptions } from './types.js';
 
 /** The domain that is ours alone: what is not in it does not exist. */
 export const DOMAIN = 'weft';
 const HOSTS = 'host';
-/** Turns that are remembered; then all begin anew. */
+/** Of how many questions it is remembered whom the last answer began with. */
 const MAX_TURNS = 4096;
 
 export interface Question {
@@ -33,8 +33,9 @@ export class Zone {
   options: ZoneOptions;
   readonly #networks = new Map<string, NetworkNames>();
   readonly #hosts = new Map<string, Address>();
+  readonly #aboveHosts = new Set<string>();
   #serial = 1;
-  /** Of names that several have: how often each was asked, by type, since whoever asks A and AAAA together asks twice. */
+  /** By type and name, so that who asks for A and AAAA together gets each address of both in turn. */
   readonly #turns = new Map<string, number>();
 
   constructor(options: ZoneOptions) {
@@ -72,7 +73,11 @@ export class Zone {
 
   setHosts(hosts: readonly NamedHost[]): void {
     this.#hosts.clear();
-    for (const { name, address } of hosts) this.#hosts.set(name.toLowerCase(), address);
+    this.#aboveHosts.clear();
+    for (const { name, address } of hosts) {
+      this.#hosts.set(name.toLowerCase(), address);
+      for (const above of namesAbove(name.toLowerCase())) this.#aboveHosts.add(above);
+    }
     this.#serial += 1;
   }
 
@@ -91,8 +96,20 @@ export class Zone {
     const inside = name.slice(0, -DOMAIN.length - 1);
     const reply = this.#host(inside, type) ?? this.#at(inside, type, networks);
     if (reply) return reply;
-    const exists = inside === HOSTS || networks.some((network) => network.name === inside);
-    return this.#negative(exists ? RCODE.NOERROR : RCODE.NXDOMAIN);
+    return this.#negative(this.#isAbove(inside, networks) ? RCODE.NOERROR : RCODE.NXDOMAIN);
+  }
+
+  /** Whether there are names below it, so that it exists though nobody has it (RFC 8020). */
+  #isAbove(inside: string, networks: readonly NetworkNames[]): boolean {
+    if (inside === HOSTS) return true;
+    if (inside.endsWith(`.${HOSTS}`) && this.#aboveHosts.has(before(inside, HOSTS))) return true;
+    return networks.some((network) => {
+      const { name } = network;
+      if (network.isAbove(inside)) return true;
+      if (name === undefined) return false;
+      if (name === inside || name.endsWith(`.${inside}`)) return true;
+      return inside.endsWith(`.${name}`) && network.isAbove(before(inside, name));
+    });
   }
 
   #known(networkIds: readonly string[]): NetworkNames[] {
@@ -106,7 +123,7 @@ export class Zone {
 
   #host(inside: string, type: number): Reply | undefined {
     if (!inside.endsWith(`.${HOSTS}`)) return undefined;
-    const address = this.#hosts.get(inside.slice(0, -HOSTS.length - 1));
+    const address = this.#hosts.get(before(inside, HOSTS));
     return address === undefined ? undefined : this.#addresses([address], type);
   }
 
@@ -131,7 +148,7 @@ export class Zone {
   /** `_80._tcp.api`: RFC 2782. */
   #services(name: string, type: number, networks: readonly NetworkNames[]): Reply | undefined {
     const [label = '', protocol = '', ...rest] = name.split('.');
-    if (!protocol.startsWith('_')) return undefined;
+    if (!protocol.startsWith('_')) return this.#aboveServices(name, networks);
     const found = find(rest.join('.'), networks);
     if (found === undefined) return undefined;
     const offers = this.#inOrder(chosen(found.candidates), name, type).flatMap((endpoint) =>
@@ -153,6 +170,16 @@ export class Zone {
       }
     }
     return { ...this.#positive(answers), additional };
+  }
+
+  /** `_tcp.api`: there are names below it, and nothing else. */
+  #aboveServices(name: string, networks: readonly NetworkNames[]): Reply | undefined {
+    const [protocol = '', ...rest] = name.split('.');
+    const found = find(rest.join('.'), networks);
+    const isAbove = found?.candidates.some(({ services = [] }) =>
+      services.some((service) => `_${service.protocol}` === protocol),
+    );
+    return isAbove === true ? this.#negative(RCODE.NOERROR) : undefined;
   }
 
   #reverse(address: Address, type: number, networks: readonly NetworkNames[]): Reply | undefined {
@@ -203,17 +230,22 @@ export class Zone {
 
   #inOrder(candidates: readonly Candidate[], name: string, type: number): readonly Candidate[] {
     if (candidates.length < 2) return candidates;
-    const asked = `${type} ${name}`;
-    const turn = (this.#turns.get(asked) ?? 0) + 1;
-    if (this.#turns.size >= MAX_TURNS) this.#turns.clear();
-    this.#turns.set(asked, turn);
-    const first = turn % candidates.length;
+    const first = this.#nextTurn(`${type} ${name}`) % candidates.length;
     const turned = [...candidates.slice(first), ...candidates.slice(0, first)];
     if (!this.options.localFirst) return turned;
     return [
       ...turned.filter(({ place }) => place.isLocal),
       ...turned.filter(({ place }) => !place.isLocal),
     ];
+  }
+
+  /** Starts anywhere, so that forgetting does no more than begin anew. */
+  #nextTurn(question: string): number {
+    const last = this.#turns.get(question) ?? Math.floor(Math.random() * 0x10000);
+    if (this.#turns.size >= MAX_TURNS && !this.#turns.has(question)) this.#turns.clear();
+    const next = (last + 1) >>> 0;
+    this.#turns.set(question, next);
+    return next;
   }
 }
 
@@ -225,11 +257,14 @@ function find(name: string, networks: readonly NetworkNames[]): Found | undefine
   }
   for (const network of networks) {
     if (network.name === undefined || !name.endsWith(`.${network.name}`)) continue;
-    const candidates = network.named(name.slice(0, -network.name.length - 1));
+    const candidates = network.named(before(name, network.name));
     if (candidates.length > 0) return { candidates, network };
   }
   return undefined;
 }
+
+/** What stands before `.below`. */
+const before = (name: string, below: string): string => name.slice(0, -below.length - 1);
 
 function chosen(candidates: readonly Candidate[]): readonly Candidate[] {
   if (candidates.every(isWell)) return candidates;

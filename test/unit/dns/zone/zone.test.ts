@@ -102,6 +102,15 @@ const cases: readonly (readonly [name: string, type: keyof typeof TYPE, answer: 
   ['_80._tcp.nobody', 'SRV', '-'],
   ['_80._tcp.nobody.weft', 'SRV', 'NXDOMAIN'],
   ['_ldap._tcp.example.com', 'SRV', '-'],
+  ['app.web.weft', 'A', 'NODATA'],
+  ['app.weft', 'A', 'NODATA'],
+  ['app', 'A', '-'],
+  ['pp.web.weft', 'A', 'NXDOMAIN'],
+  ['example.host.weft', 'A', 'NODATA'],
+  ['_tcp.api', 'A', 'NODATA'],
+  ['_tcp.api.web.weft', 'SRV', 'NODATA'],
+  ['_udp.api.web.weft', 'SRV', 'NXDOMAIN'],
+  ['_tcp.db', 'SRV', '-'],
 ];
 for (const [name, type, answer] of cases) {
   test(`zone > ${name || '(the root)'} ${type} is ${answer}`, (t) => {
@@ -166,6 +175,27 @@ test('zone > who asks for both families of two names in turn is told another fir
     t.not(a, b, name);
     t.deepEqual([a, b], [c, d]);
   }
+test('zone > who asks for A and AAAA together gets each first in turn, of both', (t) => {
+  const zone = new Zone(options);
+  const two = [endpoint('api', '10.0.0.1 fd00::1'), endpoint('api', '10.0.0.2 fd00::2')];
+  zone.setShare(share(WEB, 'h1', ...two));
+  const firsts = { A: new Set<string>(), AAAA: new Set<string>() };
+  for (let i = 0; i < 4; i += 1) {
+    for (const type of ['A', 'AAAA'] as const) {
+      const [first] = zone.answer({ name: 'api', type: TYPE[type] }, [WEB.id])!.answers;
+      if (first && 'address' in first) firsts[type].add(first.address);
+    }
+  }
+  t.deepEqual([firsts.A.size, firsts.AAAA.size], [2, 2]);
+});
+
+test('zone > what was above a name goes with the last name below it', (t) => {
+  const zone = new Zone(options);
+  zone.setShare(share(WEB, 'h1', endpoint('a.app', '10.0.0.1'), endpoint('b.app', '10.0.0.2')));
+  zone.setShare(share(WEB, 'h1', endpoint('a.app', '10.0.0.1')));
+  t.is(ask(zone, 'app.web.weft'), 'NODATA');
+  zone.setShare(share(WEB, 'h1', endpoint('other', '10.0.0.1')));
+  t.is(ask(zone, 'app.web.weft'), 'NXDOMAIN');
 });
 
 test('zone > those on the asker’s host come first when that is wanted', (t) => {
