@@ -4,7 +4,7 @@ import type {
   EndpointsDocument,
   HostDocument,
 } from '../cluster/index.js';
-import type { NamedEndpoint, NameServer, Upstream } from '../dns/index.js';
+import { type NamedEndpoint, type NameServer, type Upstream, isLoopback } from '../dns/index.js';
 import type { Bindings, NetworkBinding } from '../driver/index.js';
 import type { Containers, Placement } from './containers.js';
 
@@ -15,7 +15,7 @@ export interface NamesDeps {
   readonly hostId: string;
   readonly server: Pick<
     NameServer,
-    'setShare' | 'deleteShare' | 'keepHosts' | 'keep' | 'setHosts' | 'serve' | 'leave'
+    'setShare' | 'deleteShare' | 'keepHosts' | 'keep' | 'setHosts' | 'serve' | 'served' | 'leave'
   >;
   readonly bindings: Bindings;
   readonly view: Pick<ClusterView, 'hosts'> & {
@@ -95,7 +95,7 @@ export class Names {
 
   /** Brings everything in line with what Docker and the bindings hold. */
   compare(): void {
-    const { bindings, containers } = this.#deps;
+    const { bindings, containers, server } = this.#deps;
     const ids = new Set(bindings.networks().map(({ network }) => network.id));
     for (const networkId of this.#told.keys()) if (!ids.has(networkId)) this.#forget(networkId);
     this.#tellAll();
@@ -106,23 +106,39 @@ export class Names {
         this.#afterLeave(path, endpoints);
       }
     }
-    for (const placement of containers.placements()) this.#adopt(placement);
+    const served = new Set(server.served());
+    for (const placement of containers.placements()) this.#adopt(placement, served);
     this.followUpstreams();
     this.#keep();
   }
 
   /** All its networks at once: it may be served already, and is not to miss one meanwhile. */
-  #adopt({ sandboxKey: path, endpoints, upstreams }: Placement): void {
+  #adopt({ sandboxKey: path, endpoints, upstreams }: Placement, served: ReadonlySet<string>): void {
     if (path === undefined) return;
     const known = this.#sandboxes.get(path) ?? new Map<string, string>();
     const missing = endpoints.filter(
       ({ id, networkId }) => !known.has(id) && this.#deps.bindings.endpoint(networkId, id),
     );
-    if (missing.length === 0) return;
-    for (const { id, networkId } of missing) known.set(id, networkId);
-    this.#sandboxes.set(path, known);
+    if (missing.length === 0) {
+      // The server gave up on it, and it runs.
+      if (known.size > 0 && !served.has(path)) void this.#serve(path, known, 0);
+      return;
+    }
+    const all = this.#inOrder([
+      ...known,
+      ...missing.map(({ id, networkId }): [string, string] => [id, networkId]),
+    ]);
+    this.#sandboxes.set(path, all);
     if (upstreams) this.#upstreams.set(path, upstreams);
-    void this.#serve(path, known, READY_MS);
+    void this.#serve(path, all, READY_MS);
+  }
+
+  /** As they joined; Docker tells them in any order. */
+  #inOrder(endpoints: readonly [id: string, dockerId: string][]): Map<string, string> {
+    const { bindings } = this.#deps;
+    const since = ([id, dockerId]: readonly [string, string]): number =>
+      bindings.endpoint(dockerId, id)?.since ?? Number.MAX_SAFE_INTEGER;
+    return new Map(endpoints.toSorted((one, other) => since(one) - since(other)));
   }
 
   /** Once everything of this host is known, what else the server knows of it is from before a restart. */
@@ -218,12 +234,19 @@ export class Names {
     endpoints: ReadonlyMap<string, string>,
     waitMs: number,
   ): Promise<void> {
-    const networks = [...endpoints.values()].flatMap((dockerId) => {
-      const binding = this.#deps.bindings.network(dockerId);
-      return binding === undefined ? [] : [binding.network.id];
-    });
-    const upstreams = this.#upstreams.get(path) ?? this.#deps.upstreams;
+    const bound = [...endpoints.values()].flatMap(
+      (dockerId) => this.#deps.bindings.network(dockerId) ?? [],
+    );
+    const networks = bound.map(({ network }) => network.id);
+    const upstreams = this.#upstreams.get(path) ?? this.#standard(bound);
     await this.#deps.server.serve({ path, networks, upstreams }, waitMs);
+  }
+
+  /** A server on the host would be a way out for who is to have none. */
+  #standard(bound: readonly NetworkBinding[]): readonly Upstream[] {
+    const { upstreams } = this.#deps;
+    if (!bound.every(({ network }) => network.internal)) return upstreams;
+    return upstreams.filter(({ address }) => !isLoopback(address));
   }
 }
 

@@ -10,6 +10,9 @@ import type { Log } from './log.js';
 import { NamedDriver } from './named-driver.js';
 import { Names } from './names.js';
 
+/** Of so many containers it is known that the log says they are not served. */
+const MAX_FAILED = 1024;
+
 export interface NamingDeps {
   readonly config: Config['dns'];
   readonly hostId: string;
@@ -63,6 +66,7 @@ export class Naming implements AsyncDisposable {
   /** Starts the thread that answers, and to follow Docker. */
   static async open(deps: NamingDeps): Promise<Naming> {
     const { config, log, socketPath } = deps;
+    const report = reporter(log);
     const server = config.enabled
       ? await NameServer.open({
           ttlSec: config.ttlSec,
@@ -70,7 +74,7 @@ export class Naming implements AsyncDisposable {
           listen: config.listen === undefined ? undefined : parseUpstream(config.listen),
           onHost: (state, reason) => reportHost(log, config.listen, state, reason),
           socketPath,
-          onSandbox: (path, state, reason) => report(log, path, state, reason),
+          onSandbox: report,
           onCrash: (err) => log.error({ err }, 'names are not answered; starting anew'),
           onReplaced: () => {
             log.info('names are answered again');
@@ -110,9 +114,17 @@ export class Naming implements AsyncDisposable {
   }
 }
 
-function report(log: Log, netns: string, state: SandboxState, reason: string | undefined): void {
-  if (state !== 'failed') log.debug({ netns, state, reason }, 'names in a container');
-  else log.warn({ netns, reason }, "names of other hosts not served here; Docker's own are");
+/** That one is not served is said once: it is tried again all the time. */
+function reporter(log: Log) {
+  const failed = new Set<string>();
+  return (netns: string, state: SandboxState, reason: string | undefined): void => {
+    const isNews = state === 'failed' && !failed.has(netns);
+    if (state === 'serving') failed.delete(netns);
+    if (isNews && failed.size >= MAX_FAILED) failed.clear();
+    if (isNews) failed.add(netns);
+    if (!isNews) log.debug({ netns, state, reason }, 'names in a container');
+    else log.warn({ netns, reason }, "names of other hosts not served here; Docker's own are");
+  };
 }
 
 function reportHost(

@@ -20,4 +20,4 @@ export {
   type SandboxState,
   openNamesProcess,
 } from './server/index.js';
-export { type Upstream, parseUpstream, parseUpstreams } from './upstream.js';
+export { type Upstream, isLoopback, parseUpstream, parseUpstreams } from './upstream.js';

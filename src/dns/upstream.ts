@@ -33,3 +33,8 @@ export function parseUpstreams(text: string): Upstream[] {
   const message = `"${text}" names more than ${MAX_UPSTREAMS} servers`;
   throw new DnsError({ code: 'INVALID_UPSTREAM', text }, message);
 }
+
+/** Which of a container's own addresses nobody but it has: a loopback address of the host is meant then, as Docker takes it. */
+export function isLoopback(address: Address): boolean {
+  return address === '::1' || address.startsWith('127.');
+}

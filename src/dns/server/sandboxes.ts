@@ -11,6 +11,8 @@ const RETRY_MS = 100;
 /** Then the container did not start, or its namespace allows no listener. */
 const GIVE_UP_MS = 30_000;
 const SWEEP_MS = 1000;
+/** Of so many it is known that they were given up. */
+const MAX_FAILED = 1024;
 
 type OnState = (path: string, state: SandboxState, reason?: string) => void;
 
@@ -19,6 +21,8 @@ export class Sandboxes implements AsyncDisposable {
   readonly #zone: Zone;
   readonly #onState: OnState;
   readonly #served = new Map<string, Served>();
+  /** Given up once: whoever asks again gets one attempt. */
+  readonly #failed = new Set<string>();
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(zone: Zone, onState: OnState) {
@@ -41,9 +45,13 @@ export class Sandboxes implements AsyncDisposable {
   }
 
   async #follow(path: string, served: Served): Promise<void> {
-    const isServing = await served.run();
+    const isServing = await served.run(this.#failed.has(path) ? 0 : GIVE_UP_MS);
+    this.#failed.delete(path);
     // So that whoever asks again is heard again.
-    if (!isServing && this.#served.get(path) === served) this.#served.delete(path);
+    if (isServing || this.#served.get(path) !== served) return;
+    this.#served.delete(path);
+    if (this.#failed.size >= MAX_FAILED) this.#failed.clear();
+    this.#failed.add(path);
   }
 
   async leave(path: string): Promise<void> {
@@ -97,13 +105,13 @@ class Served implements AsyncDisposable {
   }
 
   /** Settles when it is served, or will not be. */
-  async run(): Promise<boolean> {
-    const running = this.#open();
+  async run(giveUpMs: number): Promise<boolean> {
+    const running = this.#open(giveUpMs);
     this.#running = running;
     return running;
   }
 
-  async #open(): Promise<boolean> {
+  async #open(giveUpMs: number): Promise<boolean> {
     const { signal } = this.#aborter;
     const { path } = this.#sandbox;
     const since = performance.now();
@@ -118,7 +126,7 @@ class Served implements AsyncDisposable {
         reason = error instanceof Error ? error.message : String(error);
       }
       const elapsed = performance.now() - since;
-      if (elapsed > GIVE_UP_MS) {
+      if (elapsed > giveUpMs) {
         this.#onState(path, 'failed', reason);
         return false;
       }

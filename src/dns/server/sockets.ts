@@ -9,7 +9,7 @@ import {
   localPort,
   openInet,
 } from '../../netlink/index.js';
-import type { Upstream } from '../upstream.js';
+import { type Upstream, isLoopback } from '../upstream.js';
 
 /** Where containers ask: Docker writes it into every resolv.conf. */
 export const RESOLVER = { address: parseAddress('127.0.0.11'), port: 53 } as const;
@@ -60,11 +60,6 @@ export function listenTcp(netnsFd: number, server: net.Server): void {
 }
 
 const ANY: Readonly<Record<4 | 6, Address>> = { 4: parseAddress('0.0.0.0'), 6: parseAddress('::') };
-
-/** Which of a container's own addresses nobody but it has: a loopback address of the host is meant then, as Docker takes it. */
-function isLoopback(address: Address): boolean {
-  return address === '::1' || address.startsWith('127.');
-}
 
 /** Opens a socket to ask a server with: Docker's resolver and all others from the container's namespace, the host's own from the host's. */
 function openTo(

@@ -19,7 +19,7 @@ const standard: Upstream = { address: parseAddress('10.0.0.53'), port: 53 };
 /** A zone in place of the thread, with what shall be served. */
 class FakeServer {
   readonly zone = new Zone({ ttlSec: 5, localFirst: false });
-  readonly served = new Map<string, readonly string[]>();
+  readonly sandboxes = new Map<string, readonly string[]>();
   readonly upstreams = new Map<string, readonly Upstream[]>();
   told = 0;
 
@@ -40,11 +40,14 @@ class FakeServer {
     this.zone.setHosts(hosts);
   }
   async serve({ path, networks, upstreams = [] }: Sandbox): Promise<void> {
-    this.served.set(path, networks);
+    this.sandboxes.set(path, networks);
     this.upstreams.set(path, upstreams);
   }
+  served(): string[] {
+    return [...this.sandboxes.keys()];
+  }
   leave(path: string): void {
-    this.served.delete(path);
+    this.sandboxes.delete(path);
   }
 }
 
@@ -55,16 +58,16 @@ const hostOf = (id: string): HostDocument => {
 
 async function setUp() {
   const bindings = await Bindings.load(EmbeddedStore.memory(), () => undefined);
-  const bind = async (dockerId: string, id: string): Promise<void> => {
+  const bind = async (dockerId: string, id: string, internal = false): Promise<void> => {
     const pools = [{ id: 'p', prefix: parsePrefix('10.1.0.0/24') }];
-    const rest = { internal: false, pools, createdBy: 'h', createdAt: 't' };
+    const rest = { internal, pools, createdBy: 'h', createdAt: 't' };
     const network = { id, name: dockerId, vni: parseVni(5), ...rest };
     await bindings.addNetwork({ v: 1, dockerId, network });
   };
-  const attach = async (id: string, last: number, dockerId = 'web'): Promise<void> => {
+  const attach = async (id: string, last: number, dockerId = 'web', since = 0): Promise<void> => {
     const address = parseAddress(`10.1.0.${last}`);
     const addresses = [{ address, prefixLength: 24, poolId: 'p' }];
-    await bindings.addEndpoint({ v: 1, id, dockerId, mac: MAC, addresses, since: 0 });
+    await bindings.addEndpoint({ v: 1, id, dockerId, mac: MAC, addresses, since });
   };
   await bind('web', WEB);
   const server = new FakeServer();
@@ -75,6 +78,7 @@ async function setUp() {
     isCompared: true,
     documents: [] as EndpointsDocument[],
   };
+  const standardUpstreams = [standard];
   const names = new Names({
     hostId: 'h1',
     server,
@@ -87,13 +91,13 @@ async function setUp() {
         return world.isCompared;
       },
     },
-    upstreams: [standard],
+    upstreams: standardUpstreams,
   });
   const ask = (name: string): string => {
     const reply = server.zone.answer({ name, type: TYPE.A }, [WEB]);
     return (reply?.answers ?? []).map((r) => ('address' in r ? r.address : '')).join(' ');
   };
-  return { bindings, bind, attach, server, world, names, ask };
+  return { bindings, bind, attach, server, world, names, ask, standardUpstreams };
 }
 
 function documentOf(host: string, name: string, last: number): EndpointsDocument {
@@ -162,11 +166,11 @@ test('names > a namespace is served for all its networks, and left with the last
   await attach('ep2', 6, 'back');
   await names.join('web', 'ep1', '/netns/1');
   await names.join('back', 'ep2', '/netns/1');
-  t.deepEqual(server.served.get('/netns/1'), [WEB, 'ba9876543210']);
+  t.deepEqual(server.sandboxes.get('/netns/1'), [WEB, 'ba9876543210']);
   names.leave('ep1');
-  t.deepEqual(server.served.get('/netns/1'), ['ba9876543210']);
+  t.deepEqual(server.sandboxes.get('/netns/1'), ['ba9876543210']);
   names.leave('ep2');
-  t.is(server.served.size, 0);
+  t.is(server.sandboxes.size, 0);
 });
 
 test('names > after a restart containers that run are served again, and what no call ended is left', async (t) => {
@@ -183,11 +187,11 @@ test('names > after a restart containers that run are served again, and what no 
     },
   ];
   names.compare();
-  t.deepEqual([...server.served.keys()], ['/netns/1']);
+  t.deepEqual([...server.sandboxes.keys()], ['/netns/1']);
   await bindings.removeEndpoint('web', 'ep1');
   world.placements = [];
   names.compare();
-  t.is(server.served.size, 0);
+  t.is(server.sandboxes.size, 0);
 });
 
 test('names > a container asks whom the settings say, or whom it says itself, from when Docker told it', async (t) => {
@@ -263,4 +267,48 @@ test('names > a container on two networks is never served with one of them only'
   server.serve = async ({ networks }) => void served.push(networks.join(' '));
   names.compare();
   t.deepEqual(served, [`${WEB} ba9876543210`]);
+});
+
+test('names > after a restart a container’s networks come in the order in which it joined them', async (t) => {
+  const { bind, attach, server, world, names } = await setUp();
+  await bind('back', 'ba9876543210');
+  await attach('ep1', 5, 'web', 2000);
+  await attach('ep2', 6, 'back', 1000);
+  const endpoints = [
+    { id: 'ep1', networkId: 'web', names: dnsOf('api') },
+    { id: 'ep2', networkId: 'back', names: dnsOf('api') },
+  ];
+  world.placements = [{ sandboxKey: '/netns/1', endpoints }];
+  names.compare();
+  t.deepEqual(server.sandboxes.get('/netns/1'), ['ba9876543210', WEB]);
+});
+
+test('names > a container that the server gave up on is tried again at each comparison while it runs', async (t) => {
+  const { attach, server, world, names } = await setUp();
+  await attach('ep1', 5);
+  await names.join('web', 'ep1', '/netns/1');
+  const endpoints = [{ id: 'ep1', networkId: 'web', names: dnsOf('api') }];
+  world.placements = [{ sandboxKey: '/netns/1', endpoints }];
+  for (let i = 0; i < 2; i += 1) {
+    server.sandboxes.clear();
+    names.compare();
+    t.deepEqual(server.sandboxes.get('/netns/1'), [WEB]);
+  }
+  world.placements = [];
+  server.sandboxes.clear();
+  names.compare();
+  t.is(server.sandboxes.size, 0);
+});
+
+test('names > servers on the host are no way out for a container on internal networks only', async (t) => {
+  const { bind, attach, server, names, standardUpstreams } = await setUp();
+  const onHost: Upstream = { address: parseAddress('127.0.0.1'), port: 8600 };
+  standardUpstreams.unshift(onHost);
+  await bind('inside', 'ba9876543210', true);
+  await attach('ep1', 5, 'inside');
+  await attach('ep2', 6);
+  await names.join('inside', 'ep1', '/netns/1');
+  t.deepEqual(server.upstreams.get('/netns/1'), [standard]);
+  await names.join('web', 'ep2', '/netns/1');
+  t.deepEqual(server.upstreams.get('/netns/1'), [onHost, standard]);
 });

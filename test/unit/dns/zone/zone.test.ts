@@ -175,6 +175,8 @@ test('zone > who asks for both families of two names in turn is told another fir
     t.not(a, b, name);
     t.deepEqual([a, b], [c, d]);
   }
+});
+
 test('zone > who asks for A and AAAA together gets each first in turn, of both', (t) => {
   const zone = new Zone(options);
   const two = [endpoint('api', '10.0.0.1 fd00::1'), endpoint('api', '10.0.0.2 fd00::2')];
