@@ -1,5 +1,13 @@
 import type dgram from 'node:dgram';
-import { type Query, RCODE, answersQuestion } from '../wire/index.js';
+import {
+  type Query,
+  RCODE,
+  answersQuestion,
+  bareReply,
+  isBareError,
+  replyLimit,
+  writeReply,
+} from '../wire/index.js';
 import { randomId } from './random-ids.js';
 
 /** Docker asks up to three servers for four seconds each: whoever still waits then has asked again long before. */
@@ -140,11 +148,12 @@ export class Forwarder {
     return channel;
   }
 
-  #onMessage(channel: Channel, reply: Uint8Array): void {
-    if (reply.length < 12) return;
-    const id = (reply[0]! << 8) | reply[1]!;
+  #onMessage(channel: Channel, message: Uint8Array): void {
+    if (message.length < 12) return;
+    const id = (message[0]! << 8) | message[1]!;
     const pending = channel.pending.get(id);
-    if (!pending || !answersQuestion(reply, pending.query)) return;
+    const reply = pending && replyTo(pending.query, message);
+    if (!pending || !reply) return;
     this.#settle(channel, id);
     this.#closeUnused(channel);
     const isLast = pending.tries + 1 >= this.#servers.length;
@@ -192,9 +201,16 @@ export class Forwarder {
 }
 
 /** It could not or would not say: another server may. */
-function isRefusal(reply: Uint8Array): boolean {
+export function isRefusal(reply: Uint8Array): boolean {
   const rcode = reply[3]! & 15;
-  return rcode === RCODE.SERVFAIL || rcode === RCODE.REFUSED;
+  return rcode === RCODE.SERVFAIL || rcode === RCODE.REFUSED || rcode === RCODE.NOTIMP;
+}
+
+/** The same message, or, where it repeats no question, one that does; undefined when it answers another. */
+export function replyTo(query: Query, message: Uint8Array): Uint8Array | undefined {
+  if (answersQuestion(message, query)) return message;
+  if (!isBareError(message)) return undefined;
+  return writeReply(query, bareReply(message[3]! & 15), replyLimit(query, 'udp'));
 }
 
 function setId(message: Uint8Array, id: number): void {

@@ -8,22 +8,34 @@ export function framed(message: Uint8Array): Uint8Array {
   return out;
 }
 
-/** Cuts a stream into messages, whatever the pieces in which it comes. Holds at most one message and one piece. */
+/** Cuts a stream into messages, whatever the pieces in which it comes. */
 export class Frames {
-  #rest: Uint8Array = new Uint8Array();
+  #held: Uint8Array = new Uint8Array();
+  #at = 0;
 
-  /** The messages that are whole with this piece; valid until the next call. */
-  push(piece: Uint8Array): Uint8Array[] {
-    const all = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece]);
-    const messages: Uint8Array[] = [];
-    let at = 0;
-    while (at + 2 <= all.length) {
-      const end = at + 2 + ((all[at]! << 8) | all[at + 1]!);
-      if (end > all.length) break;
-      messages.push(all.subarray(at + 2, end));
-      at = end;
+  /** Octets that no message was made of yet. */
+  get length(): number {
+    return this.#held.length - this.#at;
+  }
+
+  push(piece: Uint8Array): void {
+    this.#held = this.length === 0 ? piece : Buffer.concat([this.#held.subarray(this.#at), piece]);
+    this.#at = 0;
+  }
+
+  /** The next message that is whole; valid until the next piece. */
+  next(): Uint8Array | undefined {
+    const start = this.#at + 2;
+    if (start <= this.#held.length) {
+      const end = start + ((this.#held[start - 2]! << 8) | this.#held[start - 1]!);
+      if (end <= this.#held.length) {
+        this.#at = end;
+        return this.#held.subarray(start, end);
+      }
     }
-    this.#rest = Uint8Array.from(all.subarray(at));
-    return messages;
+    // What came is a part of something larger.
+    if (this.#at > 0) this.#held = Uint8Array.from(this.#held.subarray(this.#at));
+    this.#at = 0;
+    return undefined;
   }
 }

@@ -16,11 +16,9 @@ import { Forwarder, type OnReply, type OpenSocket } from './forwarder.js';
 import type { Sandbox } from './protocol.js';
 import { failure, respond } from './respond.js';
 import { RESOLVER, connectTcp, connectUdp, listenTcp, listenUdp } from './sockets.js';
-import { StreamServer, askByStream } from './streams.js';
+import { type OpenStream, StreamForwarder } from './stream-forwarder.js';
+import { StreamServer } from './streams.js';
 import { resolverTable } from './table.js';
-
-/** Questions by TCP that others are asked at once for one container: each takes a connection. */
-const MAX_STREAMS = 64;
 
 /**
  * Answers one container, in its namespace: two sockets, and the table that brings its questions to them. When it is closed, or the
@@ -33,7 +31,7 @@ export class Listener implements AsyncDisposable {
   readonly #forwarder: Forwarder;
   readonly #elsewhere: Elsewhere;
   readonly #streams: StreamServer;
-  readonly #asked = new Set<net.Socket>();
+  readonly #streamForwarder: StreamForwarder;
   #udp: Datagrams | undefined;
   #table: Connection | undefined;
   #isClosed = false;
@@ -44,6 +42,10 @@ export class Listener implements AsyncDisposable {
     this.#zone = zone;
     this.#forwarder = new Forwarder(this.#servers());
     this.#elsewhere = new Elsewhere(this.#forwarder);
+    this.#streamForwarder = new StreamForwarder(
+      this.#streamServers(),
+      () => this.#forwarder.preferred,
+    );
     this.#streams = new StreamServer((message, reply) => this.#onStream(message, reply));
   }
 
@@ -79,6 +81,7 @@ export class Listener implements AsyncDisposable {
     this.#sandbox = sandbox;
     if (JSON.stringify(sandbox) === JSON.stringify(before)) return;
     this.#forwarder.servers = this.#servers();
+    this.#streamForwarder.servers = this.#streamServers();
     this.#elsewhere.forget();
   }
 
@@ -86,6 +89,12 @@ export class Listener implements AsyncDisposable {
     const { upstreams = [] } = this.#sandbox;
     if (upstreams.length === 0) return [() => connectUdp(this.#netnsFd)];
     return upstreams.map((upstream) => () => connectUdp(this.#netnsFd, upstream));
+  }
+
+  #streamServers(): OpenStream[] {
+    const { upstreams = [] } = this.#sandbox;
+    if (upstreams.length === 0) return [() => connectTcp(this.#netnsFd)];
+    return upstreams.map((upstream) => () => connectTcp(this.#netnsFd, upstream));
   }
 
   /** Of the namespace. */
@@ -115,25 +124,7 @@ export class Listener implements AsyncDisposable {
     if ('reply' in response) return reply(response.reply);
     // What came is the connection's, and is used again.
     const forward = { ...response.forward, message: Uint8Array.from(response.forward.message) };
-    const socket = this.#connect();
-    if (socket === undefined) return reply(failure(forward));
-    askByStream(socket, forward, (answer) => {
-      this.#asked.delete(socket);
-      reply(answer ?? failure(forward));
-    });
-  }
-
-  /** Undefined when there are enough, no descriptors are left, or nobody listens there. */
-  #connect(): net.Socket | undefined {
-    if (this.#asked.size >= MAX_STREAMS) return undefined;
-    try {
-      const upstream = this.#sandbox.upstreams?.[this.#forwarder.preferred];
-      const socket = connectTcp(this.#netnsFd, upstream);
-      this.#asked.add(socket);
-      return socket;
-    } catch {
-      return undefined;
-    }
+    this.#streamForwarder.ask(forward, (answer) => reply(answer ?? failure(forward)));
   }
 
   /** Who keeps a socket for long asks Docker's resolver from now on. */
@@ -154,7 +145,7 @@ export class Listener implements AsyncDisposable {
     this.#udp?.close();
     this.#forwarder.close();
     this.#streams.closeAll();
-    for (const socket of this.#asked) socket.destroy();
+    this.#streamForwarder.close();
     closeFd(this.#netnsFd);
   }
 }

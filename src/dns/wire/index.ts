@@ -11,6 +11,7 @@ export {
   type Query,
   type Rejected,
   answersQuestion,
+  isBareError,
   isQuery,
   parseQuery,
   replyLimit,

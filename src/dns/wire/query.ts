@@ -35,6 +35,12 @@ export interface Rejected {
 
 const SILENT: Rejected = { rcode: undefined };
 const OPT_FIXED_OCTETS = 11;
+const BARE_ERRORS: ReadonlySet<number> = new Set([
+  RCODE.FORMERR,
+  RCODE.SERVFAIL,
+  RCODE.NOTIMP,
+  RCODE.REFUSED,
+]);
 /** RFC 2181 5.3.1 and others let a query bring more than OPT (TSIG, SIG(0)); that many is no query. */
 const MAX_ADDITIONAL = 8;
 
@@ -118,4 +124,13 @@ export function answersQuestion(reply: Uint8Array, query: Query): boolean {
     if (reply[at] !== query.message[at]) return false;
   }
   return true;
+}
+
+/**
+ * Whether `reply` says why there is none, and repeats no question: what a server says that could not read it, or would not. Its id and
+ * where it came from are all there is to know it by.
+ */
+export function isBareError(reply: Uint8Array): boolean {
+  if (reply.length < HEADER_OCTETS || (reply[2]! & 0x80) === 0 || u16(reply, 4) !== 0) return false;
+  return BARE_ERRORS.has(reply[3]! & 15);
 }

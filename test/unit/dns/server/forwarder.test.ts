@@ -95,6 +95,22 @@ test('forwarder > takes no answer to another question, or under another id', (t)
   t.is(replies.length, 1);
 });
 
+test('forwarder > an error that repeats no question is taken by its id, and told with the question', (t) => {
+  const { servers, ask } = setUp(1);
+  for (const rcode of [RCODE.FORMERR, RCODE.SERVFAIL, RCODE.NOTIMP, RCODE.REFUSED]) {
+    const replies = ask();
+    const socket = servers[0]!.last;
+    const { id = 0 } = decode(socket.sent.at(-1)!);
+    for (const flags of [RCODE.NOERROR, RCODE.NXDOMAIN]) {
+      socket.emit('message', dnsPacket.encode({ type: 'response', id, flags }));
+    }
+    t.deepEqual(replies, [], 'these need a question');
+    socket.emit('message', dnsPacket.encode({ type: 'response', id, flags: rcode }));
+    t.like(decode(replies[0]!), { id: 7, questions: [{ name: 'a.example' }] });
+    t.is(replies[0]![3]! & 15, rcode);
+  }
+});
+
 test('forwarder > the one server there is has fifteen seconds, and no more', (t) => {
   const { servers, ask, wait } = setUp(1);
   const replies = ask();

@@ -12,8 +12,9 @@ test('frames > messages come out as they went in, however the stream is cut', (t
       const received: Uint8Array[] = [];
       for (let at = 0, i = 0; at < stream.length; i += 1) {
         const size = sizes[i % sizes.length]!;
-        for (const message of frames.push(stream.subarray(at, at + size))) {
-          received.push(Uint8Array.from(message));
+        frames.push(stream.subarray(at, at + size));
+        for (let one = frames.next(); one !== undefined; one = frames.next()) {
+          received.push(Uint8Array.from(one));
         }
         at += size;
       }
