@@ -175,6 +175,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     addresses: ipam,
     overlayMtu: () => overlayMtu(underlay.mtu, familyOf(underlay.vtep)),
     ownerOfMac: (networkId, mac) => remotes.ownerOfMac(networkId, mac),
+    isDockerThere: () => sync.isReachable,
     askDocker: async (dockerId, signal) =>
       sync.isReachable ? settingsOf(engine, dockerId, signal) : undefined,
   });

@@ -17,6 +17,7 @@ import type { Membership } from './membership.js';
 import { assertMeant, describePools } from './network-request.js';
 import {
   assertAuxDiffer,
+  assertMtuFits,
   assertNoEndpointOptions,
   assertOurPools,
   parseNetworkOptions,
@@ -35,6 +36,8 @@ export interface DriverDeps {
   readonly overlayMtu: () => number;
   /** The other host that has this MAC on this network, if any. */
   readonly ownerOfMac: (networkId: string, mac: Mac) => string | undefined;
+  /** Whether Docker answers weft, and so will tell what was guessed; on some hosts it never does. */
+  readonly isDockerThere?: () => boolean;
   /** What Docker says of a network, if it answers at once. */
   readonly askDocker?: (
     dockerId: string,
@@ -103,7 +106,7 @@ export class Driver implements NetworkDriver {
     assertOurPools(request);
     assertAuxDiffer(request);
     const options = parseNetworkOptions(request);
-    this.#assertMtuFits(options.mtu);
+    assertMtuFits(options.mtu, this.#deps.overlayMtu());
     const pools = await describePools(this.#deps.addresses, request);
     await this.#mutex.run(request.networkId, async () => {
       if (this.#bindings.network(request.networkId)) return;
@@ -118,8 +121,7 @@ export class Driver implements NetworkDriver {
       try {
         await this.#datapath.ensureNetwork(this.#specOf(network));
         signal.throwIfAborted();
-        // Whoever makes one again that was removed here may mean another: Docker's request has no name.
-        const isGuess = network.docker !== undefined && this.#bindings.shunned().has(network.id);
+        const isGuess = this.#isGuess(network);
         const binding = { v: 1 as const, dockerId: request.networkId, network };
         await this.#bindings.addNetwork(isGuess ? { ...binding, isGuess } : binding);
         if (network.docker) this.#unconfirmed.add(request.networkId);
@@ -343,6 +345,12 @@ export class Driver implements NetworkDriver {
     );
   }
 
+  /** Whoever makes one again that was removed here may mean another: Docker's request has no name. */
+  #isGuess({ id, docker }: NetworkDocument): boolean {
+    if (this.#deps.isDockerThere?.() !== true) return false;
+    return docker !== undefined && this.#bindings.shunned().has(id);
+  }
+
   async #confirm(dockerId: string): Promise<void> {
     this.#unconfirmed.delete(dockerId);
     const { isGuess, ...certain } = this.#bindings.network(dockerId) ?? {};
@@ -351,15 +359,6 @@ export class Driver implements NetworkDriver {
 
   #specOf(network: NetworkDocument): NetworkSpec {
     return { id: network.id, vni: network.vni, mtu: network.mtu ?? this.#deps.overlayMtu() };
-  }
-
-  #assertMtuFits(mtu: number | undefined): void {
-    const most = this.#deps.overlayMtu();
-    if (mtu === undefined || mtu <= most) return;
-    throw new DriverError(
-      { code: 'INVALID_OPTION', option: 'com.docker.network.driver.mtu' },
-      `an MTU of ${mtu} does not fit: this host's underlay leaves ${most} octets inside a tunnel`,
-    );
   }
 
   #assertNotHereYet({ id, name }: NetworkDocument): void {

@@ -67,3 +67,12 @@ export function assertNoEndpointOptions(options: Readonly<Record<string, string>
     `weft has no endpoint option "${option}"; leave out --driver-opt ${option}`,
   );
 }
+
+/** `most`: what this host's underlay leaves. */
+export function assertMtuFits(mtu: number | undefined, most: number): void {
+  if (mtu === undefined || mtu <= most) return;
+  throw new DriverError(
+    { code: 'INVALID_OPTION', option: 'com.docker.network.driver.mtu' },
+    `an MTU of ${mtu} does not fit: this host's underlay leaves ${most} octets inside a tunnel`,
+  );
+}

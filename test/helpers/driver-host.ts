@@ -95,6 +95,7 @@ export async function driverHost(
   shared: Store,
   id: string,
   local: Store = EmbeddedStore.memory(),
+  { isDockerThere = true }: { readonly isDockerThere?: boolean } = {},
 ): Promise<DriverHost> {
   const closer = new Closer();
   const remotes = new Map<string, RemoteState>();
@@ -147,6 +148,7 @@ export async function driverHost(
     addresses,
     overlayMtu,
     ownerOfMac,
+    isDockerThere: () => isDockerThere,
     askDocker,
   });
   return {

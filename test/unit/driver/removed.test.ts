@@ -85,3 +85,17 @@ test('driver > a network that may be another one gets no container while Docker 
   after.docker.clear();
   await t.notThrowsAsync(after.driver.createEndpoint(endpoint(DOCKER_B, 7), context), 'asked once');
 });
+
+test('driver > where Docker never answers weft, a network that is joined again by name gets its containers', async (t) => {
+  const shared = EmbeddedStore.memory();
+  await using a = await driverHost(shared, 'h1');
+  await using b = await driverHost(shared, 'h2', undefined, { isDockerThere: false });
+  await a.driver.createNetwork(network(DOCKER_A), context);
+  await a.driver.announceNetwork(DOCKER_A, settings('web'));
+  await a.driver.createEndpoint(endpoint(DOCKER_A, 5), context);
+  await b.driver.createNetwork(network(DOCKER_B), context);
+  await b.driver.deleteNetwork(DOCKER_B, context);
+  await until(t, 'the removal', () => b.removed.length === 1);
+  await b.driver.createNetwork(network(DOCKER_B), context);
+  await t.notThrowsAsync(b.driver.createEndpoint(endpoint(DOCKER_B, 6), context));
+});
