@@ -105,5 +105,5 @@ export {
   type RouteMonitorOptions,
   openRouteMonitor,
 } from './route/events.js';
-export { forgetConnections } from './nf/conntrack.js';
+export { forgetDatagrams } from './nf/conntrack.js';
 export * as nft from './nf/index.js';

@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process';
+import type dgram from 'node:dgram';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
@@ -253,6 +254,42 @@ test('dns > a daemon that is killed leaves a container with Docker’s resolver'
   await once(daemon, 'exit');
   t.notRegex(sandbox.run('nft list ruleset'), /weft-dns/);
   t.deepEqual(addressesOf(await sandbox.ask('api', 'A')), ['192.0.2.1']);
+});
+
+test('dns > a socket that an asker keeps is answered after a daemon that was killed is back', async (t) => {
+  const { sandbox } = await dockerSandbox(t);
+  const daemon = fork(new URL('../helpers/dns-daemon.js', import.meta.url), [sandbox.path], {
+    env: nodeEnv,
+    execArgv: [],
+  });
+  t.teardown(() => daemon.kill('SIGKILL'));
+  await once(daemon, 'message');
+  const answered = udpFrom(sandbox.fd);
+  const unanswered = udpFrom(sandbox.fd);
+  t.teardown(() => {
+    answered.close();
+    unanswered.close();
+  });
+  const heard = new Set<string>();
+  answered.on('message', () => heard.add('answered'));
+  unanswered.on('message', () => heard.add('unanswered'));
+  const ask = (socket: dgram.Socket): void => socket.send(queryOctets('api', 'A'), 53, DOCKER);
+  ask(answered);
+  await until('an answer', () => heard.size === 1);
+  daemon.kill('SIGSTOP');
+  ask(unanswered);
+  daemon.kill('SIGKILL');
+  await once(daemon, 'exit');
+  heard.clear();
+  const { server } = await testServer(t);
+  await server.serve({ path: sandbox.path, networks: [WEB] }, WAIT_MS);
+  const asking = setInterval(() => {
+    ask(answered);
+    ask(unanswered);
+  }, 50);
+  t.teardown(() => clearInterval(asking));
+  await until('both to be answered', () => heard.size === 2);
+  t.pass();
 });
 
 test('dns > a namespace that comes later is served once it is there', async (t) => {

@@ -5,7 +5,7 @@ import {
   type Datagrams,
   NETLINK,
   closeFd,
-  forgetConnections,
+  forgetDatagrams,
   netnsIno,
   nft,
   openNetns,
@@ -155,5 +155,5 @@ export class Listener implements AsyncDisposable {
  * would ask for ever where he asked then. Where the kernel can't be told, that is so.
  */
 async function forgetQuestions(conn: Connection): Promise<void> {
-  await forgetConnections(conn, RESOLVER).catch(() => undefined);
+  await forgetDatagrams(conn, RESOLVER).catch(() => undefined);
 }

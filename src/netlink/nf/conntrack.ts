@@ -1,7 +1,7 @@
 /** linux/netfilter/nfnetlink_conntrack.h: what the kernel remembers of connections, as far as it has to forget some. */
 import type { Address } from '../../net/index.js';
 import { attrs, nested } from '../attr.js';
-import { type Value, be16, u8 } from '../codec.js';
+import { type Codec, be16, be32, u32, u8 } from '../codec.js';
 import type { Connection } from '../connection.js';
 import { address } from '../domain.js';
 import { type MessageType, message } from '../message.js';
@@ -22,39 +22,60 @@ const tuple = attrs('CTA_TUPLE', {
   ],
   zone: [3, be16],
 });
-const payload = headed(nfgenmsg, attrs('CTA', { origin: [1, nested(tuple)] }));
+const entry = headed(
+  nfgenmsg,
+  attrs('CTA', {
+    origin: [1, nested(tuple)],
+    filter: [25, nested(attrs('CTA_FILTER', { originFlags: [1, u32] }))],
+  }),
+);
+const stats = headed(nfgenmsg, attrs('CTA_STATS_GLOBAL', { entries: [1, be32] }));
 
-const type = (name: string, number: number): MessageType<Value<typeof payload>> => ({
+const type = <T>(name: string, number: number, codec: Codec<T>): MessageType<T> => ({
   name,
   type: (SUBSYSTEM << 8) | number,
-  codec: payload,
+  codec,
 });
-const IPCTNL_MSG_CT_NEW = type('IPCTNL_MSG_CT_NEW', 0);
-const IPCTNL_MSG_CT_GET = type('IPCTNL_MSG_CT_GET', 1);
-const IPCTNL_MSG_CT_DELETE = type('IPCTNL_MSG_CT_DELETE', 2);
+const IPCTNL_MSG_CT_NEW = type('IPCTNL_MSG_CT_NEW', 0, entry);
+const IPCTNL_MSG_CT_GET = type('IPCTNL_MSG_CT_GET', 1, entry);
+const IPCTNL_MSG_CT_DELETE = type('IPCTNL_MSG_CT_DELETE', 2, entry);
+const IPCTNL_MSG_CT_GET_STATS = type('IPCTNL_MSG_CT_GET_STATS', 5, stats);
 
-/** IPPROTO_TCP, IPPROTO_UDP */
-const TRANSPORTS: readonly (number | undefined)[] = [6, 17];
+/** IPPROTO_UDP */
+const UDP = 17;
+/** What of a filter's tuple counts (Linux 5.8): the destination's address, the protocol, the destination's port. */
+const BY_DESTINATION = (1 << 1) | (1 << 3) | (1 << 5);
 
 /**
- * Makes the kernel forget the TCP and UDP connections over IPv4 that were begun to this address and port: where they really go
- * is then decided anew, by the rules as they are, with the next packet. `conn` is one of NETLINK.NETFILTER. Throws what the
- * kernel refuses, EOPNOTSUPP or EINVAL where it is built without nf_conntrack_netlink.
+ * Makes the kernel forget what was sent to this address and port by UDP over IPv4: where it really goes is then decided
+ * anew, by the rules as they are, with the next datagram. `conn` is one of NETLINK.NETFILTER. Throws what the kernel refuses,
+ * EOPNOTSUPP or EINVAL where it is built without nf_conntrack_netlink.
+ *
+ * Not by TCP: what is open there has somebody at its end, and would be reset.
  */
-export async function forgetConnections(
+export async function forgetDatagrams(
   conn: Connection,
   to: { readonly address: Address; readonly port: number },
 ): Promise<void> {
   const head = nfgenmsg.of({ family: FAMILY.ip });
-  const asked = message(IPCTNL_MSG_CT_GET, 0, { head, attrs: {} }, 'connections');
-  const all = await conn.dump(asked, IPCTNL_MSG_CT_NEW);
-  const gone = all.flatMap(({ attrs: { origin } }) => {
-    const { ip, protocol } = origin ?? {};
+  // A dump walks through the entries of all namespaces, and most that are asked about have none.
+  const counted = message(IPCTNL_MSG_CT_GET_STATS, 0, { head, attrs: {} }, 'connections');
+  const { attrs: count } = await conn.get(counted, IPCTNL_MSG_CT_GET_STATS);
+  if (count.entries === 0) return;
+  const origin = {
+    ip: { destination: to.address },
+    protocol: { number: UDP, destinationPort: to.port },
+  };
+  const wanted = { origin, filter: { originFlags: BY_DESTINATION } };
+  const asked = message(IPCTNL_MSG_CT_GET, 0, { head, attrs: wanted }, 'connections');
+  const found = await conn.dump(asked, IPCTNL_MSG_CT_NEW);
+  const gone = found.flatMap(({ attrs: { origin: each } }) => {
+    const { ip, protocol } = each ?? {};
     const isMeant =
       ip?.destination === to.address &&
       protocol?.destinationPort === to.port &&
-      TRANSPORTS.includes(protocol.number);
-    return isMeant ? [message(IPCTNL_MSG_CT_DELETE, 0, { head, attrs: { origin } })] : [];
+      protocol.number === UDP;
+    return isMeant ? [message(IPCTNL_MSG_CT_DELETE, 0, { head, attrs: { origin: each } })] : [];
   });
   const refused = await conn.request(gone);
   // What is gone by itself is gone.
