@@ -47,6 +47,7 @@ test('F6 > hosts on a real Consul announce one underlay address once, move witho
   t.deepEqual(await keysOf(world.direct), [
     'hosts/host-a',
     'hosts/host-b',
+    'layout',
     'members/host-a',
     'members/host-b',
     'vteps/192.0.2.1',
