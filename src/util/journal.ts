@@ -120,9 +120,8 @@ export class Journal implements AsyncDisposable {
     const lostRecords = scan.lost + scan.records.length - kept.length;
     const damage = { path: this.#path, keptRecords: kept.length, lostRecords };
     if (lostRecords > 0 || scan.format === undefined) {
-      const setAside = `${this.#path}.corrupt-${new Date().toISOString().replaceAll(':', '-')}`;
       // A link first: whenever this is interrupted, the journal's own name leads to the old file or to the new one.
-      await link(this.#path, setAside);
+      const setAside = await linkAside(this.#path);
       await this.#rewrite(kept);
       onDamage?.({ ...damage, kind: 'corrupt', setAside });
       return;
@@ -238,6 +237,24 @@ async function readIfThere(path: string): Promise<Buffer | undefined> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
+  }
+}
+
+/** How many files may be set aside in one millisecond. */
+const MAX_NAMESAKES = 100;
+
+/** Gives the file a second name that tells when, and that no other has. */
+async function linkAside(path: string): Promise<string> {
+  const name = `${path}.corrupt-${new Date().toISOString().replaceAll(':', '-')}`;
+  for (let i = 1; ; i += 1) {
+    const aside = i === 1 ? name : `${name}-${i}`;
+    try {
+      await link(path, aside);
+      return aside;
+    } catch (error) {
+      const isTaken = (error as NodeJS.ErrnoException).code === 'EEXIST';
+      if (!isTaken || i === MAX_NAMESAKES) throw error;
+    }
   }
 }
 

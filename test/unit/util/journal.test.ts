@@ -1,5 +1,6 @@
 import { copyFile, readFile, readdir, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { mock } from 'node:test';
 import test from 'ava';
 import fc from 'fast-check';
 import { Journal, type JournalDamage } from '../../../src/util/index.js';
@@ -194,6 +195,22 @@ test('journal > opens whatever a disk makes of it', async (t) => {
     }),
     { numRuns: 60 },
   );
+});
+
+test.serial('journal > sets two files aside that are damaged in one millisecond', async (t) => {
+  await using dir = await tempDir();
+  const path = await fiveRecords(dir.path);
+  mock.timers.enable({ apis: ['Date'], now: 0 });
+  t.teardown(() => mock.timers.reset());
+  const asides: (string | undefined)[] = [];
+  for (const text of ['once', 'twice']) {
+    await writeFile(path, text);
+    const { journal, damage } = await openJournal(path);
+    await journal.close();
+    asides.push(damage[0]?.setAside);
+  }
+  const texts = asides.map(async (aside) => readFile(aside ?? '', 'utf8'));
+  t.deepEqual(await Promise.all(texts), ['once', 'twice']);
 });
 
 test('journal > counts a record as damaged that its owner does not take', async (t) => {
