@@ -47,6 +47,13 @@ export const keys = {
   everyHead: 'heads/',
   headsOf: (network: string) => `heads/${network}/`,
   head: (network: string, host: string) => `heads/${network}/${host}`,
+  /** See policies.ts. */
+  policies: 'policies/',
+  policyIndex: 'policies/-',
+  policy: (name: string, sum: string) => `policies/${name}@${sum}`,
+  /** Which version of the policies a host enforces. */
+  everyEnforced: 'enforced/',
+  enforced: (id: string) => `enforced/${id}`,
 } as const;
 
 const id = Type.String({ pattern: '^[0-9a-f]{12}$' });
@@ -152,6 +159,8 @@ export interface EndpointRecord {
   readonly name?: string;
   /** What it is called; absent until Docker has told it. */
   readonly dns?: EndpointNames;
+  /** Its container's labels, those that policies may ask for; absent until Docker has told them, or where they are too many. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** What other hosts' containers can find an endpoint by. */
@@ -182,7 +191,7 @@ export interface EndpointsDocument {
 /** Turns a stored text into a value, or undefined when it is not what it should be. */
 export type Parser<T> = (text: string) => T | undefined;
 
-function parser<S extends TSchema, T>(schema: S, convert: (raw: Static<S>) => T): Parser<T> {
+export function parser<S extends TSchema, T>(schema: S, convert: (raw: Static<S>) => T): Parser<T> {
   let validator: Validator | undefined;
   return (text) => {
     if (text.length > MAX_BYTES) return undefined;
@@ -301,6 +310,7 @@ export const parseEndpoints: Parser<EndpointsDocument> = parser(
         addresses: Type.Array(label, { maxItems: 8 }),
         name: Type.Optional(label),
         dns: Type.Optional(dnsSchema),
+        labels: Type.Optional(Type.Record(Type.String(), Type.String(), { maxProperties: 256 })),
       }),
       { maxItems: MAX_ENDPOINTS },
     ),
@@ -336,9 +346,13 @@ export function format(document: object): string {
   return JSON.stringify({ v: SCHEMA_VERSION, ...document });
 }
 
-/** Another for another text of a document, and short. */
+/** Another for another text, and short. */
+export function sumOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+}
+
 export function formatHead(text: string): string {
-  return format({ sum: createHash('sha256').update(text).digest('base64url').slice(0, 16) });
+  return format({ sum: sumOf(text) });
 }
 
 export function formatEndpoints(document: EndpointsDocument): string {

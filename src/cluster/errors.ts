@@ -13,6 +13,8 @@ export type ClusterDetail =
   | { readonly code: 'AMBIGUOUS_HOST'; readonly host: string; readonly ids: readonly string[] }
   | { readonly code: 'VNI_TAKEN'; readonly network: string; readonly vni: number }
   | { readonly code: 'NO_FREE_VNI' }
+  | { readonly code: 'BAD_POLICY_INDEX' }
+  | { readonly code: 'TOO_MANY_POLICIES'; readonly count: number }
   | { readonly code: 'INVALID_NAME'; readonly name: string };
 
 export class ClusterError extends AppError<ClusterDetail> {

@@ -27,5 +27,7 @@ export { type AnnouncerOptions, type AnnounceState, HostAnnouncer } from './host
 export { KeyGuard, type KeyGuardOptions, type Mend } from './key-guard.js';
 export { Members, type MembersOptions } from './members.js';
 export { type NetworksOptions, type NewNetwork, type VniRange, Networks } from './networks.js';
+export { Policies, type PoliciesOptions, type PolicyChange } from './policies.js';
+export { type PolicySet, type PolicyText } from './policy-documents.js';
 export type { NetworkUser } from './network-members.js';
 export { ClusterView, type RemoteEndpoint, type RemoteState, type ViewEvents } from './view.js';

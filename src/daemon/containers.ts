@@ -9,6 +9,7 @@ import {
 } from '../docker/index.js';
 import { Backoff, messageOf } from '../util/index.js';
 import type { Upstream } from '../dns/index.js';
+import { labelsOf } from './container-labels.js';
 import { namesOf, upstreamsOf } from './container-names.js';
 import { Latest } from './latest.js';
 import type { Log } from './log.js';
@@ -44,6 +45,8 @@ export interface PlacedEndpoint {
   /** Docker's. */
   readonly networkId: string;
   readonly names: EndpointNames;
+  /** Those that policies may ask for; undefined where they are too many. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
 interface Known {
@@ -110,6 +113,10 @@ export class Containers implements AsyncDisposable {
 
   names(endpointId: string): EndpointNames | undefined {
     return this.#endpoints.get(endpointId)?.names;
+  }
+
+  labels(endpointId: string): Readonly<Record<string, string>> | undefined {
+    return this.#endpoints.get(endpointId)?.labels;
   }
 
   placements(): Placement[] {
@@ -186,12 +193,14 @@ export class Containers implements AsyncDisposable {
   }
 
   #learn(container: DockerContainer, signature: string | undefined): void {
+    const labels = labelsOf(container);
     const endpoints = container.attachments
       .filter(({ networkId }) => this.#deps.isOurs(networkId))
       .map((attachment) => ({
         id: attachment.endpointId,
         networkId: attachment.networkId,
         names: namesOf(container, attachment),
+        labels,
       }));
     const { startedAt } = container;
     const learnedAt = performance.now();

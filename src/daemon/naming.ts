@@ -91,6 +91,11 @@ export class Naming implements AsyncDisposable {
     return this.#containers.names(endpointId);
   }
 
+  /** Those that policies may ask for, once Docker has told them. */
+  labelsOf(endpointId: string): Readonly<Record<string, string>> | undefined {
+    return this.#containers.labels(endpointId);
+  }
+
   /** Which containers run where, as far as Docker has told. */
   placements(): Placement[] {
     return this.#containers.placements();

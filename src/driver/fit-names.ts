@@ -4,8 +4,8 @@ import type { EndpointRecord } from '../cluster/index.js';
 const BUDGET = 300_000;
 
 /**
- * What other hosts are told, within what the store takes: forwarding always, and names as far as there is room. The
- * containers with most to say lose their services first, then their names; `leftOut` are those, as people call them.
+ * What other hosts are told, within what the store takes: forwarding always, and the rest as far as there is room. The
+ * containers with most to say lose their services first, then their names, then their labels; `leftOut` are those, as people call them.
  */
 export function fitNames(
   endpoints: readonly EndpointRecord[],
@@ -15,7 +15,7 @@ export function fitNames(
   if (over <= 0) return { endpoints, leftOut: [] };
   const fitted = new Map(endpoints.map((each) => [each.id, each]));
   const leftOut = new Set<string>();
-  for (const without of [withoutServices, withoutNames]) {
+  for (const without of [withoutServices, withoutNames, withoutLabels]) {
     const bySaving = [...fitted.values()]
       .map((each) => ({ each, saved: sizeOf(each) - sizeOf(without(each)) }))
       .toSorted((a, b) => b.saved - a.saved);
@@ -36,6 +36,10 @@ function withoutServices(endpoint: EndpointRecord): EndpointRecord {
 }
 
 function withoutNames({ dns: _, ...endpoint }: EndpointRecord): EndpointRecord {
+  return endpoint;
+}
+
+function withoutLabels({ labels: _, ...endpoint }: EndpointRecord): EndpointRecord {
   return endpoint;
 }
 

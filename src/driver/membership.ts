@@ -28,6 +28,8 @@ export interface MembershipDeps {
   readonly bindings: Bindings;
   /** What other hosts are told that this endpoint is called. */
   readonly namesOf: (endpointId: string) => EndpointNames | undefined;
+  /** Which labels other hosts are told that its container has. */
+  readonly labelsOf?: (endpointId: string) => EndpointRecord['labels'];
   readonly onError: (networkId: string, error: unknown) => void;
   /** The store has what this host has on a network, but for the names of these containers, for which there was no room. */
   readonly onPublished?: (networkId: string, leftOut: readonly string[]) => void;
@@ -52,6 +54,7 @@ export class Membership implements AsyncDisposable {
   readonly #view: ClusterView;
   readonly #bindings: Bindings;
   readonly #namesOf: MembershipDeps['namesOf'];
+  readonly #labelsOf: NonNullable<MembershipDeps['labelsOf']>;
   readonly #publisher: Publisher;
   readonly #onLost: (networkId: string) => void;
   readonly #onPublished: NonNullable<MembershipDeps['onPublished']>;
@@ -63,14 +66,15 @@ export class Membership implements AsyncDisposable {
   #forgotten: Promise<void> = Promise.resolve();
 
   constructor(deps: MembershipDeps) {
-    const { networks, view, bindings, namesOf, onError, onLost, onPublished, onRemoved } = deps;
+    const { networks, view, bindings, onError, onLost, onPublished, onRemoved } = deps;
     this.#onLost = onLost ?? (() => undefined);
     this.#onPublished = onPublished ?? (() => undefined);
     this.#onRemoved = onRemoved ?? (() => undefined);
     this.#networks = networks;
     this.#view = view;
     this.#bindings = bindings;
-    this.#namesOf = namesOf;
+    this.#namesOf = deps.namesOf;
+    this.#labelsOf = deps.labelsOf ?? (() => undefined);
     this.#publisher = new Publisher(async (networkId) => this.#settle(networkId), onError);
     view.onOwn((networkId) => this.#doubt(networkId));
   }
@@ -230,8 +234,15 @@ export class Membership implements AsyncDisposable {
     }
     const endpoints = this.#endpointsOf(binding).map(
       ({ id, mac, addresses, name }): EndpointRecord => {
-        const dns = this.#namesOf(id);
-        return { id, mac, addresses, ...(name && { name }), ...(dns !== undefined && { dns }) };
+        const [dns, labels] = [this.#namesOf(id), this.#labelsOf(id)];
+        return {
+          id,
+          mac,
+          addresses,
+          ...(name && { name }),
+          ...(dns !== undefined && { dns }),
+          ...(labels !== undefined && { labels }),
+        };
       },
     );
     const fitting = fitNames(endpoints);

@@ -43,6 +43,8 @@ export const kindOfCode = {
   NAME_TAKEN: 'conflict',
   NETWORK_GONE: 'conflict',
   NO_FREE_VNI: 'conflict',
+  BAD_POLICY_INDEX: 'internal',
+  TOO_MANY_POLICIES: 'conflict',
   VTEP_TAKEN: 'conflict',
   HOST_ID_TAKEN: 'conflict',
   HOST_REMOVED: 'conflict',

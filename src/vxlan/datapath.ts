@@ -15,6 +15,7 @@ import type {
   Datapath,
   DatapathStatus,
   LocalEndpoint,
+  NetworkRules,
   NetworkSpec,
   Remote,
   RoundReport,
@@ -176,6 +177,16 @@ export class KernelDatapath implements Datapath {
     await this.#alone(networkId, async (found) => {
       const network = known(networkId, found);
       this.#record(network, await network.setRemote(remote));
+    });
+  }
+
+  async setRules(networkId: string, rules: NetworkRules): Promise<void> {
+    await this.#alone(networkId, async (found) => {
+      const network = known(networkId, found);
+      const tally = await network.setRules(rules);
+      this.#record(network, tally);
+      const error = degraded(networkId, tally);
+      if (error !== undefined) throw error;
     });
   }
 

@@ -19,6 +19,8 @@ export type VxlanDetail =
   | { readonly code: 'LINK_TAKEN'; readonly link: string }
   /** The container's link is gone, and only Docker can put another in its place. */
   | { readonly code: 'LINK_LOST'; readonly link: string }
+  /** Its rules would not be asked about bridged packets; so nothing passes. */
+  | { readonly code: 'NO_BRIDGE_NETFILTER' }
   /** A peer that would corrupt the tables: its MAC is a group address or zero. */
   | { readonly code: 'INVALID_PEER'; readonly vtep: string; readonly mac: string }
   /** Some objects of a network could not be made right; they are tried again. */

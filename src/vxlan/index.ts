@@ -21,6 +21,7 @@ export type {
   Datapath,
   DatapathStatus,
   LocalEndpoint,
+  NetworkRules,
   NetworkSpec,
   NetworkStatus,
   Peer,

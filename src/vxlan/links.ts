@@ -47,12 +47,23 @@ const portBasics = {
   hairpin: false,
 } as const;
 
-export function bridgeWish({ id, vni }: NetworkSpec, { vtep }: Underlay): LinkWish {
+/** `areFiltered`: bridged packets are shown to the tables of the families ip and ip6; undefined: as it is. */
+export function bridgeWish(
+  { id, vni }: NetworkSpec,
+  { vtep }: Underlay,
+  areFiltered?: boolean,
+): LinkWish {
+  const filtered = { nfCallIptables: areFiltered, nfCallIp6tables: areFiltered };
   return {
     name: BRIDGE,
     alias: markOf(id),
     mac: linkMac(BRIDGE, vtep, vni),
-    kind: { type: 'bridge', stpState: 0, multicastSnooping: false },
+    kind: {
+      type: 'bridge',
+      stpState: 0,
+      multicastSnooping: false,
+      ...(areFiltered !== undefined && filtered),
+    },
     port: undefined,
   };
 }

@@ -39,6 +39,7 @@ export interface NetworkLinksDeps {
 export class NetworkLinks {
   readonly #deps: NetworkLinksDeps;
   #spec: NetworkSpec;
+  #areFiltered: boolean | undefined;
   #bridge = 0;
   #vxlan = 0;
   readonly #ports = new Map<string, number>();
@@ -54,8 +55,20 @@ export class NetworkLinks {
   configure(spec: NetworkSpec): void {
     const { underlay } = this.#deps.host;
     this.#spec = spec;
-    this.#wishes.set(BRIDGE, bridgeWish(spec, underlay));
+    this.#wishes.set(BRIDGE, bridgeWish(spec, underlay, this.#areFiltered));
     this.#wishes.set(VXLAN, vxlanWish(spec, underlay));
+  }
+
+  /** See bridgeWish; takes effect with `repair`, or with `repairBridge`. */
+  set areFiltered(areFiltered: boolean | undefined) {
+    this.#areFiltered = areFiltered;
+    this.configure(this.#spec);
+  }
+
+  /** Makes br0 right, which is there. */
+  async repairBridge(tally: Tally): Promise<void> {
+    const wish = this.#wishes.get(BRIDGE)!;
+    await this.#ensure(wish, await getLink(this.#deps.conn, BRIDGE), tally);
   }
 
   /** As last seen. */

@@ -1,6 +1,6 @@
 import { NETLINK, type RouteEvent } from '../netlink/index.js';
 import { Closer, allDone } from '../util/index.js';
-import type { Sender } from './anti-spoof.js';
+import { SPOOF_TABLE, type Sender } from './anti-spoof.js';
 import { VxlanError, hasErrno } from './errors.js';
 import type { Host } from './host.js';
 import { portLink } from './names.js';
@@ -8,9 +8,10 @@ import { openOrCreateNetns, restoreNetnsFile } from './netns.js';
 import { NetworkLinks } from './network-links.js';
 import { NetworkTables } from './network-tables.js';
 import type { RowSource } from './rows.js';
+import { Rules, isTable } from './rules.js';
 import { Senders } from './senders.js';
 import { Tally } from './tally.js';
-import type { LocalEndpoint, NetworkSpec, Peer, Remote } from './types.js';
+import type { LocalEndpoint, NetworkRules, NetworkSpec, Peer, Remote } from './types.js';
 import { type Suspect, Watch } from './watch.js';
 
 export interface NetworkDeps {
@@ -21,7 +22,10 @@ export interface NetworkDeps {
   readonly onUnwanted: () => void;
 }
 
-/** There only while br_netfilter is loaded; then each bridged frame would pass through the namespace's iptables. */
+/**
+ * There only while br_netfilter is loaded; then each bridged frame would pass through the namespace's iptables, whatever the
+ * bridge's own flags say.
+ */
 const BRIDGE_SYSCTLS = ['iptables', 'ip6tables', 'arptables'].map(
   (name) => `/proc/sys/net/bridge/bridge-nf-call-${name}`,
 );
@@ -32,6 +36,7 @@ interface Parts {
   readonly links: NetworkLinks;
   readonly tables: NetworkTables;
   readonly senders: Senders;
+  readonly rules: Rules;
   readonly closer: Closer;
 }
 
@@ -51,7 +56,9 @@ export class Network implements AsyncDisposable {
   /** Whether what we know of the kernel is what we last saw or made: not after an exchange that broke off. */
   #isKnown = false;
   /** How much was refused when each part was last gone through. */
-  #refused = { links: 0, tables: 0, senders: 0 };
+  #refused = { links: 0, tables: 0, rules: 0 };
+  /** Whether the kernel can show bridged packets to rules. */
+  #canFilter = false;
   #suspect: Suspect | undefined;
 
   private constructor(deps: NetworkDeps, spec: NetworkSpec, parts: Parts) {
@@ -65,6 +72,7 @@ export class Network implements AsyncDisposable {
       onSuspect: (suspect) => {
         this.doubt(suspect);
       },
+      isOurs: (table) => isTable(SPOOF_TABLE, table) || parts.rules.isTable(table),
       ownPort: () => parts.senders.port,
     });
     parts.closer.use(this.#watch);
@@ -82,9 +90,10 @@ export class Network implements AsyncDisposable {
       const conn = closer.use(await kernel.connect({ netns: netnsFd }));
       const nf = await kernel.connect({ netns: netnsFd, protocol: NETLINK.NETFILTER });
       const senders = new Senders(closer.use(nf));
+      const rules = new Rules(nf);
       const links = new NetworkLinks({ ...deps, conn, netnsFd }, spec);
       const tables = new NetworkTables(conn);
-      return new Network(deps, spec, { netnsFd, isNew, links, tables, senders, closer });
+      return new Network(deps, spec, { netnsFd, isNew, links, tables, senders, rules, closer });
     } catch (error) {
       await closer.close();
       throw error;
@@ -115,8 +124,8 @@ export class Network implements AsyncDisposable {
 
   /** Whether nothing was refused when each part was last gone through. */
   get isClean(): boolean {
-    const { links, tables, senders } = this.#refused;
-    return links + tables + senders === 0;
+    const { links, tables, rules } = this.#refused;
+    return links + tables + rules === 0;
   }
 
   /** Takes effect with the next round, and for endpoints attached from then on. */
@@ -140,7 +149,7 @@ export class Network implements AsyncDisposable {
     this.#refused.links = tally.errors.length;
     await tables.observe(links.indexes);
     await this.#setTables(prune, tally);
-    await this.#checkSenders(prune, tally);
+    await this.#checkRules(prune, tally);
     return tally;
   }
 
@@ -152,11 +161,29 @@ export class Network implements AsyncDisposable {
 
   /** Looks at what is in doubt, if that is a small part, else at all. */
   async mend(): Promise<Tally> {
-    const isSmall = this.#suspect === 'senders' && this.#isKnown && this.isClean;
+    const isSmall = this.#suspect === 'rules' && this.#isKnown && this.isClean;
     if (!isSmall) return this.round(false);
     const tally = new Tally();
     this.#suspect = undefined;
-    await this.#checkSenders(false, tally);
+    await this.#checkRules(false, tally);
+    return tally;
+  }
+
+  /** Answers what could not be done. */
+  async setRules(wanted: NetworkRules): Promise<Tally> {
+    const { links, rules } = this.#parts;
+    const before = rules.areWanted;
+    rules.want(wanted);
+    const after = rules.areWanted;
+    links.areFiltered = after;
+    if (!this.#isKnown) return this.round(false);
+    const tally = new Tally();
+    // Who sees rules has them: so they come before the bridge asks for them, and go after it does not.
+    if (before !== after && after === false) await links.repairBridge(tally);
+    if (rules.areKnown) await rules.change(tally);
+    else await rules.round(this.#canFilter, tally);
+    if (before !== after && after === true) await links.repairBridge(tally);
+    this.#refused.rules = tally.errors.length;
     return tally;
   }
 
@@ -252,15 +279,21 @@ export class Network implements AsyncDisposable {
     this.#refused.tables = tally.errors.length;
   }
 
+  /** Looks at the tables of rules, of which the kernel does not say what changed in them. */
+  async #checkRules(prune: boolean, tally: Tally): Promise<void> {
+    const before = tally.errors.length;
+    await this.#checkSenders(prune, tally);
+    await this.#parts.rules.round(this.#canFilter, tally);
+    this.#refused.rules = tally.errors.length - before;
+  }
+
   /** Ports that nobody attached (yet) keep what they may send, until `prune`. */
   async #checkSenders(prune: boolean, tally: Tally): Promise<void> {
     const senders = this.#senders([...this.#endpoints.values()]);
     const attached = new Set(senders.map(({ port }) => port));
     const there = new Set(this.#parts.links.indexes.ports.values());
     const mayStay = (port: number) => !prune && there.has(port) && !attached.has(port);
-    const before = tally.errors.length;
     await this.#parts.senders.round(senders, mayStay, tally);
-    this.#refused.senders = tally.errors.length - before;
   }
 
   #senders(endpoints: readonly LocalEndpoint[]): Sender[] {
@@ -319,9 +352,11 @@ export class Network implements AsyncDisposable {
 
   async #writeSysctls(): Promise<void> {
     const { kernel } = this.#deps.host;
+    this.#canFilter = true;
     for (const path of BRIDGE_SYSCTLS) {
       await kernel.writeInNetns(this.#parts.netnsFd, path, '0').catch((error: unknown) => {
         if (!hasErrno(error, 'ENOENT')) throw error;
+        this.#canFilter = false;
       });
     }
   }

@@ -1,4 +1,5 @@
 import type { Address, Mac, Vni } from '../net/index.js';
+import type { nft } from '../netlink/index.js';
 import type { Status } from '../reconcile/index.js';
 
 /** What a network is on this host, before anyone is attached. */
@@ -32,6 +33,14 @@ export interface Remote {
   readonly peers: readonly Peer[];
   /** Hosts that have the network, with or without endpoints: where broadcast, multicast and unknown unicast go. */
   readonly vteps: readonly Address[];
+}
+
+/** What a network's owner lets pass: a table of the family `inet`, of which bridged packets see the hook `forward`. */
+export interface NetworkRules {
+  /** The table's name, also where there is none. */
+  readonly table: nft.TableRef;
+  /** Undefined: everything passes. */
+  readonly spec: nft.TableSpec | undefined;
 }
 
 /** The underlay as this host sees it. */
@@ -98,6 +107,11 @@ export interface Datapath extends AsyncDisposable {
    * Throws UNKNOWN_NETWORK.
    */
   setRemote(networkId: string, remote: Remote): Promise<void>;
+  /**
+   * The network's own rules; until the first call those of an earlier run stay. Resolves when every packet meets them. What the kernel
+   * refuses is retried, and thrown. Throws UNKNOWN_NETWORK, and NO_BRIDGE_NETFILTER when nothing passes at all.
+   */
+  setRules(networkId: string, rules: NetworkRules): Promise<void>;
   /**
    * The only hosts whose packets for our networks are let in; one left out is cut off at once. Until the first call the host's
    * rules stay as an earlier run left them.

@@ -1,10 +1,9 @@
-import { type Monitor, type Overrun, type RouteEvent } from '../netlink/index.js';
-import { SPOOF_TABLE } from './anti-spoof.js';
+import { type Monitor, type Overrun, type RouteEvent, type nft } from '../netlink/index.js';
 import type { Kernel, TableMonitorOptions } from './kernel.js';
 import { News } from './news.js';
 
-/** What may be wrong: something in the namespace, or no more than the table against spoofing. */
-export type Suspect = 'all' | 'senders';
+/** What may be wrong: something in the namespace, or no more than its tables of rules. */
+export type Suspect = 'all' | 'rules';
 
 export interface WatchOptions {
   readonly kernel: Kernel;
@@ -12,7 +11,9 @@ export interface WatchOptions {
   /** What an event is about, and whether it is what we want anyway, or of no concern. */
   readonly judge: (event: RouteEvent) => { readonly key: string; readonly isWanted: boolean };
   readonly onSuspect: (suspect: Suspect) => void;
-  /** The socket by which we change the table ourselves; undefined before it was used. */
+  /** Whether a table is one that we look after. */
+  readonly isOurs: (table: nft.TableRef) => boolean;
+  /** The socket by which we change tables ourselves; undefined before it was used. */
   readonly ownPort: () => number | undefined;
 }
 
@@ -35,7 +36,7 @@ export class Watch implements AsyncDisposable {
   /** Whatever changes from then on is noticed: so watch first, and look then. */
   async ensure(): Promise<void> {
     if (this.#monitors.length > 0) return;
-    const { kernel, netnsFd: netns, onSuspect, ownPort } = this.#options;
+    const { kernel, netnsFd: netns, isOurs, onSuspect, ownPort } = this.#options;
     const onError = () => {
       this.#stop();
       onSuspect('all');
@@ -46,11 +47,7 @@ export class Watch implements AsyncDisposable {
     const groups = ['link', 'neighbor'] as const;
     const onTable: TableMonitorOptions['onEvent'] = (event) => {
       // Rules don't say in passing whether they are as we want them; but what we did ourselves is.
-      const { family, name } = SPOOF_TABLE;
-      const isOverrun = event.type === 'overrun';
-      if (isOverrun || (event.family === family && event.name === name && event.by !== ownPort())) {
-        onSuspect('senders');
-      }
+      if (event.type === 'overrun' || (isOurs(event) && event.by !== ownPort())) onSuspect('rules');
     };
     try {
       this.#monitors.push(await kernel.monitor({ netns, groups, onEvent, onError }));

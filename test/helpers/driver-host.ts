@@ -45,6 +45,7 @@ export class RecordingDatapath implements Datapath {
   }
 
   async setRemote(): Promise<void> {}
+  async setRules(): Promise<void> {}
   async setKnownVteps(): Promise<void> {}
   async setUnderlay(): Promise<void> {}
   async reconcile() {

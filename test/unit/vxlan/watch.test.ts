@@ -26,6 +26,7 @@ test('Watch > closes the first subscription when the second fails, and opens bot
     netnsFd: -1,
     judge,
     onSuspect: () => undefined,
+    isOurs: () => false,
     ownPort: () => undefined,
   });
   await t.throwsAsync(watch.ensure(), { message: 'no memory' });
@@ -37,7 +38,7 @@ test('Watch > closes the first subscription when the second fails, and opens bot
   t.is(closed, 3);
 });
 
-test('Watch > suspects what others do to the table of senders, and not what we do', async (t) => {
+test('Watch > suspects what others do to tables of ours, and not what we do', async (t) => {
   let tell: TableMonitorOptions['onEvent'] = () => undefined;
   const monitor = { close: () => undefined } as unknown as Monitor;
   const kernel: Kernel = {
@@ -54,6 +55,7 @@ test('Watch > suspects what others do to the table of senders, and not what we d
     netnsFd: -1,
     judge: () => ({ key: '', isWanted: true }),
     onSuspect: (suspect) => suspects.push(suspect),
+    isOurs: ({ family }) => family === SPOOF_TABLE.family,
     ownPort: () => 7,
   });
   await watch.ensure();
@@ -62,5 +64,5 @@ test('Watch > suspects what others do to the table of senders, and not what we d
   t.deepEqual(suspects, []);
   tell({ type: 'table', by: 8, ...SPOOF_TABLE });
   tell({ type: 'overrun' });
-  t.deepEqual(suspects, ['senders', 'senders']);
+  t.deepEqual(suspects, ['rules', 'rules']);
 });
