@@ -137,6 +137,8 @@ export interface NetworkDocument {
   readonly vni: Vni;
   /** The MTU its creator asked for; absent: each host derives it from its underlay. */
   readonly mtu?: number;
+  /** Absent: open. See the policies' model. */
+  readonly policy?: 'isolated';
   readonly internal: boolean;
   readonly pools: readonly PoolReference[];
   readonly createdBy: string;
@@ -267,6 +269,7 @@ export const parseNetwork: Parser<NetworkDocument> = parser(
     name: Type.Optional(networkName),
     vni: Type.Integer(),
     mtu: Type.Optional(Type.Integer({ minimum: 576, maximum: 65_535 })),
+    policy: Type.Optional(Type.Literal('isolated')),
     internal: Type.Boolean(),
     pools: Type.Array(Type.Object({ id: label, prefix: label }), { maxItems: MAX_POOLS }),
     createdBy: hostId,

@@ -47,6 +47,7 @@ const RETRY = { minMs: 10, maxMs: 500 };
 export interface NewNetwork {
   readonly name?: string;
   readonly mtu?: number;
+  readonly policy?: 'isolated';
   readonly internal: boolean;
   readonly pools: NetworkDocument['pools'];
 }

@@ -5,6 +5,8 @@ import { type Parser, format, parser, sumOf } from './documents.js';
 export interface PolicyText {
   /** Unique in the cluster. */
   readonly name: string;
+  /** Names of the networks that it is for, so that one that can't be read can close these. */
+  readonly networks: readonly string[];
   readonly text: string;
   /** The file it came from, and the line there at which the text begins, from 1. */
   readonly source: string;
@@ -42,6 +44,7 @@ export const parsePolicyText: Parser<PolicyText> = parser(
   Type.Object({
     v: version,
     name,
+    networks: Type.Array(name, { maxItems: 1000 }),
     text: Type.String({ maxLength: 1 << 20 }),
     source: Type.String({ maxLength: 4096 }),
     line: Type.Integer({ minimum: 1 }),

@@ -1,7 +1,6 @@
 import path from 'node:path';
 import {
   type AnnounceState,
-  type ClusterView,
   FencedStore,
   HostAnnouncer,
   Networks,
@@ -15,7 +14,7 @@ import { familyOf } from '../net/index.js';
 import { Connection } from '../netlink/index.js';
 import { openPluginServer } from '../plugin-api/index.js';
 import { type Closer, VERSION, hasCode } from '../util/index.js';
-import { type Datapath, type KernelDatapath, openDatapath, overlayMtu } from '../vxlan/index.js';
+import { overlayMtu } from '../vxlan/index.js';
 import { openIpam } from './addresses.js';
 import { logCall } from './call-log.js';
 import { ClusterNetworks } from './cluster-networks.js';
@@ -26,10 +25,12 @@ import { EventLog } from './event-log.js';
 import { EventLoopWatch } from './event-loop.js';
 import { Health } from './health.js';
 import { readUnderlay } from './host-facts.js';
+import { chooseUnderlay, openHostDatapath, prunedOnceLoaded } from './host-datapath.js';
 import { hostIdentity, hostInstance } from './identity.js';
 import type { Log } from './log.js';
 import { attached, openMembers } from './members.js';
 import { Naming } from './naming.js';
+import { PolicingParts } from './policing.js';
 import { Reclaimer } from './reclaimer.js';
 import { Remotes } from './remotes.js';
 import { openEmbedded, openSharedStore } from './shared-store.js';
@@ -39,7 +40,6 @@ import { openView } from './open-view.js';
 import { DaemonSource } from './source.js';
 import { Starter } from './starter.js';
 import { SandboxLinks } from './sandbox-links.js';
-import type { UnderlayChoice } from './underlay.js';
 import { UnderlayWatch } from './underlay-watch.js';
 
 /** Nothing in the data path waits for the engine. */
@@ -97,6 +97,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     openView(shared, hostId, {
       remotes,
       naming: (): Naming => naming,
+      enforcement: () => policing.enforcement,
       standing,
       log,
       health,
@@ -149,6 +150,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       view,
       bindings,
       namesOf: (endpointId) => naming.namesOf(endpointId),
+      labelsOf: (endpointId) => naming.labelsOf(endpointId),
       onError: (network, err) => {
         if (standing.refusal) return; // said in the status already
         log.warn({ network, err }, 'membership not written; will be retried');
@@ -168,11 +170,27 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       onRemoved: (network, usedBy) => clusterNetworks.removed(network, usedBy),
     }),
   );
+  const self = { id: hostId, name: config.hostName };
+  const policing: PolicingParts = closer.use(
+    await PolicingParts.open({
+      shared,
+      local,
+      self,
+      bindings,
+      view,
+      naming: () => naming,
+      datapath,
+      health,
+      events,
+      log: log.child({ component: 'policy' }),
+    }),
+  );
   const driver: Driver = new Driver({
     bindings,
     membership,
     datapath,
     addresses: ipam,
+    policing: policing.enforcement,
     overlayMtu: () => overlayMtu(underlay.mtu, familyOf(underlay.vtep)),
     ownerOfMac: (networkId, mac) => remotes.ownerOfMac(networkId, mac),
     isDockerThere: () => sync.isReachable,
@@ -188,7 +206,10 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       engine,
       bindings,
       view,
-      publish: (networkId) => membership.publishLater(networkId),
+      publish: (networkId) => {
+        policing.enforcement.touch(networkId);
+        membership.publishLater(networkId);
+      },
       onPlaced: (placements) => void sandboxLinks.look(placements),
       log: log.child({ component: 'dns' }),
     }),
@@ -196,10 +217,10 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
   datapath.onLost(() => void sandboxLinks.look(naming.placements()));
   // Names come first: what is restored is published at once, with them.
   await driver.restore();
+  await policing.start();
 
   const document = {
-    id: hostId,
-    name: config.hostName,
+    ...self,
     vtep: underlay.vtep,
     mtu: underlay.mtu,
     version: VERSION,
@@ -304,34 +325,6 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
   log.info({ host: config.hostName, id: hostId, version: VERSION, socket: pluginSocket }, 'ready');
 }
 
-async function chooseUnderlay(
-  kernel: Connection,
-  { underlay }: Config,
-  log: Log,
-): Promise<UnderlayChoice> {
-  const choice = await readUnderlay(kernel, underlay);
-  const { linkName: link, vtep, mtu, reason } = choice;
-  log.info({ link, vtep, mtu, reason }, 'underlay chosen');
-  return choice;
-}
-
-async function openHostDatapath(
-  { underlay: { port }, netnsDir }: Config,
-  { vtep }: UnderlayChoice,
-  log: Log,
-  health: Health,
-): Promise<KernelDatapath> {
-  return openDatapath({
-    underlay: { vtep, port },
-    netnsDir,
-    onStatus: (network, status) => {
-      health.set(`DATAPATH ${network}`, status.state === 'degraded' ? status.error : undefined);
-      if (status.state === 'degraded')
-        log.warn({ network, ...status }, 'data path not as wanted; will be retried');
-    },
-  });
-}
-
 /** What Docker calls the networks on this host that are weft's. */
 function namesOfOurs(sync: DockerSync): ReadonlySet<string> {
   const ours = sync.networks().filter(({ driver }) => driver === 'weft');
@@ -356,27 +349,6 @@ async function settingsOf(
 ): Promise<DockerNetworkSettings | undefined> {
   const soon = AbortSignal.any([signal, AbortSignal.timeout(ASK_INSIDE_MS)]);
   return (await engine.network(dockerId, soon).catch(() => undefined))?.settings;
-}
-
-/** What nobody wants may go once this host knows everything that it wants; true when it does. */
-async function prunedOnceLoaded(view: ClusterView, datapath: Datapath, log: Log): Promise<boolean> {
-  try {
-    await view.start();
-  } catch {
-    return false; // closed before
-  }
-  try {
-    const reports = await datapath.reconcile({ prune: true });
-    const changes = reports.filter((r) => r.created + r.changed + r.deleted > 0);
-    const durationMs = Math.round(reports.reduce((sum, report) => sum + report.durationMs, 0));
-    log.info(
-      { networks: reports.length, repaired: changes.length, durationMs },
-      'data path compared with the kernel',
-    );
-  } catch (err) {
-    log.warn({ err }, 'data path not compared with the kernel; will be retried');
-  }
-  return true;
 }
 
 function onAnnounce(state: AnnounceState, log: Log, health: Health): void {

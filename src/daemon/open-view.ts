@@ -1,5 +1,6 @@
 import { ClusterView, type Standing } from '../cluster/index.js';
 import type { Store } from '../store/index.js';
+import type { Enforcement } from './enforcement.js';
 import type { EventLog } from './event-log.js';
 import type { Health } from './health.js';
 import type { Log } from './log.js';
@@ -10,6 +11,7 @@ export interface ViewNeeds {
   readonly remotes: Remotes;
   readonly standing: Standing;
   readonly naming: () => Naming;
+  readonly enforcement: () => Enforcement;
   readonly log: Log;
   readonly health: Health;
   readonly events: EventLog;
@@ -20,16 +22,18 @@ export interface ViewNeeds {
 export function openView(
   shared: Store,
   hostId: string,
-  { remotes, naming, standing, log, health, events, onStoreBack }: ViewNeeds,
+  { remotes, naming, enforcement, standing, log, health, events, onStoreBack }: ViewNeeds,
 ): ClusterView {
   return new ClusterView(shared, hostId, {
     onHosts: (hosts) => {
       remotes.onHosts(hosts);
       naming().onHosts(hosts);
+      enforcement().onHosts(hosts);
     },
     onRemote: (networkId, state) => {
       remotes.onRemote(networkId, state);
       naming().onRemote(networkId);
+      enforcement().touch(networkId);
     },
     onReachable: (reachable) => {
       if (!health.setStore(reachable)) return;

@@ -22,7 +22,7 @@ import {
   assertOurPools,
   parseNetworkOptions,
 } from './options.js';
-import type { Addresses } from './ports.js';
+import type { Addresses, AskDocker, Policing } from './ports.js';
 
 /** How Docker names the link in the container: eth0, eth1, … */
 const LINK_PREFIX = 'eth';
@@ -32,17 +32,14 @@ export interface DriverDeps {
   readonly membership: Membership;
   readonly datapath: Datapath;
   readonly addresses: Addresses;
+  readonly policing: Policing;
   /** MTU inside a network that asks for none: what the underlay leaves, octets. */
   readonly overlayMtu: () => number;
   /** The other host that has this MAC on this network, if any. */
   readonly ownerOfMac: (networkId: string, mac: Mac) => string | undefined;
   /** Whether Docker answers weft, and so will tell what was guessed; on some hosts it never does. */
   readonly isDockerThere?: () => boolean;
-  /** What Docker says of a network, if it answers at once. */
-  readonly askDocker?: (
-    dockerId: string,
-    signal: AbortSignal,
-  ) => Promise<DockerSettings | undefined>;
+  readonly askDocker?: AskDocker;
   readonly clock?: () => number;
 }
 
@@ -125,6 +122,7 @@ export class Driver implements NetworkDriver {
         const binding = { v: 1 as const, dockerId: request.networkId, network };
         await this.#bindings.addNetwork(isGuess ? { ...binding, isGuess } : binding);
         if (network.docker) this.#unconfirmed.add(request.networkId);
+        await this.#deps.policing.settle(network.id);
         await this.#bindings.welcome(network.id);
         await this.#deps.addresses.networkCreated(references.map((pool) => pool.id));
         await untilAborted(this.#membership.follow(network.id), signal);
@@ -157,12 +155,15 @@ export class Driver implements NetworkDriver {
       if (name === undefined && !isNetworkName(docker.name)) return 'local';
       if (name === undefined) {
         if (!(await this.#membership.name(id, docker.name))) return 'name-taken';
-        const poolIds = pools.map((pool) => pool.id);
-        await this.#deps.addresses.networkNamed(poolIds, docker.name);
+        await this.#deps.addresses.networkNamed(
+          pools.map((pool) => pool.id),
+          docker.name,
+        );
       }
       // Last: other hosts join the pools by the network's name.
       const network = await this.#membership.announce(id, docker);
       await this.#bindings.addNetwork({ ...binding, network });
+      this.#deps.policing.touch(id);
       return 'announced';
     });
   }
@@ -284,6 +285,8 @@ export class Driver implements NetworkDriver {
       for (const { poolId, address } of endpoint.addresses) {
         await this.#deps.addresses.attach(poolId, address, endpoint.id);
       }
+      // Whoever had its address before is forgotten before it sends.
+      await this.#deps.policing.settle(network.id);
     } catch (error) {
       await this.#bindings.removeEndpoint(endpoint.dockerId, endpoint.id);
       await this.#datapath.deleteEndpoint(network.id, endpoint.id);
@@ -296,6 +299,7 @@ export class Driver implements NetworkDriver {
     await this.#datapath.deleteEndpoint(network.id, endpointId);
     if (!endpoint) return;
     await this.#bindings.removeEndpoint(dockerId, endpointId);
+    this.#deps.policing.touch(network.id);
     await this.#detachAddresses(endpoint);
     // Nobody waits for it: the address rests before another container gets it.
     this.#membership.publishLater(network.id);
@@ -317,6 +321,7 @@ export class Driver implements NetworkDriver {
   async #remove(dockerId: string, networkId: string, how: Leaving): Promise<void> {
     this.#unconfirmed.delete(dockerId);
     await this.#membership.unfollow(networkId);
+    this.#deps.policing.forget(networkId);
     await this.#datapath.deleteNetwork(networkId);
     await this.#bindings.removeNetwork(dockerId, how);
     await this.#membership.publish(networkId);

@@ -8,4 +8,4 @@ export { Bindings, type EndpointBinding, type Leaving, type NetworkBinding } fro
 export { type Announced, Driver, type DriverDeps } from './driver.js';
 export { DriverError, type DriverDetail } from './errors.js';
 export { Membership, type MembershipDeps, type RemovedNetwork } from './membership.js';
-export type { Addresses } from './ports.js';
+export type { Addresses, Policing } from './ports.js';

@@ -279,6 +279,7 @@ function assertSame(found: NetworkDocument, wanted: NewNetwork): void {
   const differences = [
     describe('pools', prefixes(found), prefixes(wanted)),
     describe('internal', found.internal, wanted.internal),
+    describe('policy', found.policy ?? 'open', wanted.policy ?? 'open'),
     wanted.mtu === undefined ? undefined : describe('MTU', found.mtu ?? 'automatic', wanted.mtu),
   ].filter((d) => d !== undefined);
   if (differences.length === 0) return;

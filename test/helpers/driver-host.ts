@@ -147,6 +147,11 @@ export async function driverHost(
     membership,
     datapath,
     addresses,
+    policing: {
+      settle: async () => undefined,
+      touch: () => undefined,
+      forget: () => undefined,
+    },
     overlayMtu,
     ownerOfMac,
     isDockerThere: () => isDockerThere,

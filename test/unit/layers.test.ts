@@ -31,6 +31,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
     'vxlan',
     'dns',
     'driver',
+    'policy',
     'control-api',
   ],
 };

@@ -10,6 +10,7 @@ import { until } from '../../helpers/cluster.js';
 
 const policyOf = (name: string, text = `name: ${name}`): PolicyText => ({
   name,
+  networks: ['web'],
   text,
   source: 'policies.yaml',
   line: 1,

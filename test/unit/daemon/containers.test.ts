@@ -71,7 +71,7 @@ test('containers > one that starts is known by its names, and one that dies is n
   t.deepEqual(containers.placements(), [
     {
       sandboxKey: '/run/docker/netns/1',
-      endpoints: [{ id: 'ep1', networkId: 'net1', names: containers.names('ep1')! }],
+      endpoints: [{ id: 'ep1', networkId: 'net1', names: containers.names('ep1')!, labels: {} }],
     },
   ]);
   await event('die', containerId(1));

@@ -1,0 +1,202 @@
+import type { Announcement, HostDocument } from '../cluster/index.js';
+import type { Bindings, NetworkBinding, Policing } from '../driver/index.js';
+import {
+  type Endpoint,
+  type EndpointFacts,
+  type NetworkPolicies,
+  Numbers,
+  POLICY_TABLE,
+  compile,
+} from '../policy/index.js';
+import { Backoff, KeyedMutex } from '../util/index.js';
+import type { Datapath } from '../vxlan/index.js';
+import type { Health } from './health.js';
+import type { KnownPolicies } from './known-policies.js';
+import type { Log } from './log.js';
+
+const RETRY = { minMs: 200, maxMs: 10_000 };
+
+export interface EnforcementDeps {
+  readonly hostId: string;
+  readonly hostName: string;
+  readonly policies: KnownPolicies;
+  readonly bindings: Bindings;
+  readonly view: {
+    hosts(): readonly Pick<HostDocument, 'id' | 'name'>[];
+    endpoints(networkId: string): readonly Announcement[] | undefined;
+  };
+  /** What Docker says of a container here; undefined until it has. */
+  readonly factsOf: (endpointId: string) => EndpointFacts | undefined;
+  readonly datapath: Pick<Datapath, 'setRules'>;
+  /** Every network here is judged by this version of the policies. */
+  readonly onEnforced: (version: number) => void;
+  readonly health: Pick<Health, 'set'>;
+  readonly log: Pick<Log, 'warn'>;
+}
+
+/** What is enforced on one network. */
+interface Enforced {
+  readonly numbers: Numbers;
+  version: number;
+  isOpen: boolean;
+}
+
+/**
+ * Policies from the cluster's texts to the kernel of this host. A network's rules are worked out anew when its policies, its endpoints or
+ * what is known of them change: once for all changes that come meanwhile.
+ */
+export class Enforcement implements Policing, AsyncDisposable {
+  readonly #deps: EnforcementDeps;
+  readonly #mutex = new KeyedMutex();
+  readonly #enforced = new Map<string, Enforced>();
+  readonly #dirty = new Set<string>();
+  readonly #backoffs = new Map<string, Backoff>();
+  readonly #retries = new Map<string, NodeJS.Timeout>();
+  readonly #remote = new WeakMap<Announcement, Endpoint[]>();
+  #hostNames = '';
+  #reported = -1;
+  #isClosed = false;
+
+  constructor(deps: EnforcementDeps) {
+    this.#deps = deps;
+  }
+
+  async settle(networkId: string): Promise<void> {
+    if (this.#isUntouched(networkId)) return;
+    this.#dirty.add(networkId);
+    await this.#mutex.run(networkId, async () => {
+      if (this.#isClosed || !this.#dirty.delete(networkId)) return;
+      try {
+        await this.#enforce(networkId);
+        this.#done(networkId, undefined);
+      } catch (error) {
+        this.#done(networkId, error);
+        throw error;
+      }
+    });
+    this.#report();
+  }
+
+  touch(networkId: string): void {
+    // What went wrong is in the status, and tried again.
+    this.settle(networkId).catch(() => undefined);
+  }
+
+  forget(networkId: string): void {
+    this.#enforced.delete(networkId);
+    this.#dirty.delete(networkId);
+    this.#done(networkId, undefined);
+  }
+
+  /** The policies are others; or, at the start, known. Resolves when every packet is judged by them, as far as that succeeds. */
+  async onPolicies(): Promise<void> {
+    const ids = this.#deps.bindings.networks().map(({ network }) => network.id);
+    await Promise.all(ids.map(async (id) => this.settle(id).catch(() => undefined)));
+    this.#report();
+  }
+
+  /** What hosts are called may be other than before. */
+  onHosts(hosts: readonly Pick<HostDocument, 'id' | 'name'>[]): void {
+    const names = JSON.stringify(hosts.map(({ id, name }) => [id, name]).toSorted());
+    if (names === this.#hostNames) return;
+    this.#hostNames = names;
+    for (const networkId of this.#enforced.keys()) this.touch(networkId);
+  }
+
+  /** All that decides about the flows of a network, as this host knows it now. */
+  network(binding: NetworkBinding): NetworkPolicies {
+    const { policies, bindings, view, factsOf, hostId, hostName } = this.#deps;
+    const { network, dockerId } = binding;
+    const local = bindings.endpoints(dockerId).map(({ id, addresses }): Endpoint => {
+      const facts = factsOf(id);
+      const own = { id, host: hostName, addresses: addresses.map(({ address }) => address) };
+      return facts ? { ...own, facts } : own;
+    });
+    const names = new Map(view.hosts().map(({ id, name }) => [id, name]));
+    const remote = (view.endpoints(network.id) ?? [])
+      .filter(({ host }) => host !== hostId)
+      .flatMap((share) => this.#endpointsOf(share, names.get(share.host) ?? share.host));
+    return {
+      default: network.policy ?? 'open',
+      policies: network.name === undefined ? [] : policies.of(network.name),
+      endpoints: [...local, ...remote],
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    for (const timer of this.#retries.values()) clearTimeout(timer);
+    await Promise.all([...this.#enforced.keys()].map(async (id) => this.#mutex.run(id, nothing)));
+  }
+
+  /** A network that has no rules and gets none costs nothing, whatever comes and goes there. */
+  #isUntouched(networkId: string): boolean {
+    const { policies, bindings } = this.#deps;
+    const enforced = this.#enforced.get(networkId);
+    const network = bindings.byNetworkId(networkId)?.network;
+    if (!enforced?.isOpen || !network || network.policy !== undefined) return false;
+    if (network.name !== undefined && policies.of(network.name).length > 0) return false;
+    enforced.version = policies.version;
+    return true;
+  }
+
+  async #enforce(networkId: string): Promise<void> {
+    const { policies, bindings, datapath, hostName: host } = this.#deps;
+    const binding = bindings.byNetworkId(networkId);
+    if (!binding) return;
+    const { version } = policies;
+    const numbers = this.#enforced.get(networkId)?.numbers ?? new Numbers();
+    const spec = compile(this.network(binding), { host, numbers });
+    await datapath.setRules(networkId, { table: POLICY_TABLE, spec });
+    this.#enforced.set(networkId, { numbers, version, isOpen: spec === undefined });
+  }
+
+  #done(networkId: string, error: unknown): void {
+    const { health, log, bindings } = this.#deps;
+    clearTimeout(this.#retries.get(networkId));
+    this.#retries.delete(networkId);
+    const network = bindings.byNetworkId(networkId)?.network;
+    const isWrong = error !== undefined && network !== undefined && !this.#isClosed;
+    health.set(`POLICY_NOT_ENFORCED ${networkId}`, isWrong ? error : undefined);
+    if (!isWrong) {
+      this.#backoffs.delete(networkId);
+      return;
+    }
+    const backoff = this.#backoffs.get(networkId) ?? new Backoff(RETRY);
+    this.#backoffs.set(networkId, backoff);
+    const again = setTimeout(() => this.touch(networkId), backoff.nextMs());
+    this.#retries.set(networkId, again);
+    log.warn(
+      { network: network.name ?? networkId, err: error },
+      'policies not enforced; will be retried',
+    );
+  }
+
+  /** Says which version holds here, once it does on every network. */
+  #report(): void {
+    const { policies, bindings, onEnforced } = this.#deps;
+    const { version } = policies;
+    const isWhole = bindings
+      .networks()
+      .every(({ network: { id } }) => this.#enforced.get(id)?.version === version);
+    if (!isWhole || version === this.#reported) return;
+    this.#reported = version;
+    onEnforced(version);
+  }
+
+  /** To read an announcement costs as much as it is long: once each. */
+  #endpointsOf(share: Announcement, host: string): Endpoint[] {
+    const known = this.#remote.get(share);
+    if (known && known[0]?.host === host) return known;
+    const endpoints = share.endpoints.map(({ id, addresses, name, dns, labels }): Endpoint => {
+      const own = { id, host, addresses: addresses.map(({ address }) => address) };
+      const called = dns?.names[0] ?? name;
+      if (!labels || called === undefined) return own;
+      return { ...own, facts: { name: called, labels: new Map(Object.entries(labels)) } };
+    });
+    this.#remote.set(share, endpoints);
+    return endpoints;
+  }
+}
+
+const nothing = async (): Promise<void> => undefined;

@@ -1,0 +1,121 @@
+import { type ClusterView, type HostDocument, Policies } from '../cluster/index.js';
+import type { Bindings } from '../driver/index.js';
+import type { Store } from '../store/index.js';
+import { Backoff, Closer, messageOf } from '../util/index.js';
+import type { Datapath } from '../vxlan/index.js';
+import { Enforcement } from './enforcement.js';
+import type { EventLog } from './event-log.js';
+import type { Health } from './health.js';
+import { KnownPolicies } from './known-policies.js';
+import { Latest } from './latest.js';
+import type { Log } from './log.js';
+import type { Naming } from './naming.js';
+
+const RETRY = { minMs: 100, maxMs: 5000 };
+
+export interface PolicingDeps {
+  readonly shared: Store;
+  readonly local: Store;
+  readonly self: Pick<HostDocument, 'id' | 'name'>;
+  readonly bindings: Bindings;
+  readonly view: ClusterView;
+  readonly naming: () => Naming;
+  readonly datapath: Datapath;
+  readonly health: Health;
+  readonly events: EventLog;
+  readonly log: Log;
+}
+
+/** Policies from end to end: what the cluster has of them, what they say, and that this host's kernel does it. */
+export class PolicingParts implements AsyncDisposable {
+  readonly policies: Policies;
+  readonly known: KnownPolicies;
+  readonly enforcement: Enforcement;
+  readonly #closer: Closer;
+
+  private constructor(
+    parts: Pick<PolicingParts, 'policies' | 'known' | 'enforcement'>,
+    closer: Closer,
+  ) {
+    this.policies = parts.policies;
+    this.known = parts.known;
+    this.enforcement = parts.enforcement;
+    this.#closer = closer;
+  }
+
+  static async open(deps: PolicingDeps): Promise<PolicingParts> {
+    const { shared, local, self, bindings, view, naming, datapath, health, events, log } = deps;
+    const closer = new Closer();
+    const known = new KnownPolicies((name, reason) => {
+      const text = `policy "${name}" can't be read here, so what it said before holds, or nothing passes on its networks that others don't allow; upgrade weft on this host, or apply it again: ${reason}`;
+      health.set(`POLICY_UNREADABLE ${name}`, reason === undefined ? undefined : new Error(text));
+    });
+    const aborter = new AbortController();
+    const reports = new Latest<number>(
+      async (_, version) => {
+        const backoff = new Backoff(RETRY);
+        while (!aborter.signal.aborted && version === known.version) {
+          try {
+            await policies.report(version, { signal: aborter.signal });
+            return;
+          } catch {
+            // The store is away; who watches it says so.
+            await backoff.wait(aborter.signal).catch(() => undefined);
+          }
+        }
+      },
+      (_, err) => log.warn({ err }, 'version of policies not reported'),
+    );
+    closer.defer(async () => reports.idle());
+    closer.defer(() => aborter.abort());
+    const enforcement = closer.use(
+      new Enforcement({
+        hostId: self.id,
+        hostName: self.name,
+        policies: known,
+        bindings,
+        view,
+        factsOf: (endpointId) => {
+          const name = naming().namesOf(endpointId)?.names[0];
+          const labels = naming().labelsOf(endpointId);
+          if (name === undefined || !labels) return undefined;
+          return { name, labels: new Map(Object.entries(labels)) };
+        },
+        datapath,
+        onEnforced: (version) => reports.set('', version),
+        health,
+        log,
+      }),
+    );
+    const policies: Policies = closer.use(
+      await Policies.open({
+        store: shared,
+        local,
+        hostId: self.id,
+        onChange: (set) => {
+          known.take(set);
+          void enforcement.onPolicies();
+        },
+        onDamage: (key) =>
+          log.error({ key }, 'policies in the store are unreadable; what was known before holds'),
+        onLost: () => {
+          const text = 'the store has lost policies; they hold, and are written again';
+          events.add({ code: 'POLICIES_LOST_IN_STORE', level: 'warn', text });
+        },
+        onError: (err) =>
+          log.warn({ err: messageOf(err) }, 'policies not written; will be retried'),
+      }),
+    );
+    return new PolicingParts({ policies, known, enforcement }, closer);
+  }
+
+  /** Resolves when what was known before this start is enforced, as far as that succeeds. Does not wait for the store. */
+  async start(): Promise<void> {
+    this.policies.start();
+    await this.enforcement.onPolicies();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#closer.close();
+  }
+}
