@@ -7,6 +7,7 @@ import { exitCode, exitCodeOf } from './exit-codes.js';
 import type { Io } from './io.js';
 import { endpointLists, endpointTable, hostTable, unknownEndpoints } from './lists.js';
 import { networkCommand } from './network.js';
+import { policyCommand } from './policy.js';
 import { statusText } from './status.js';
 import { namesCommand, upCommand } from './up.js';
 
@@ -82,6 +83,7 @@ Example:
         )
         .addCommand(removeHostCommand(io)),
     )
+    .addCommand(policyCommand(io))
     .addCommand(eventsCommand(io))
     .addCommand(
       new Command('version')

@@ -3,6 +3,18 @@ import Value from 'typebox/value';
 import { SocketError, callOverSocket } from '../util/index.js';
 import { ControlError } from './errors.js';
 import {
+  type AppliedPolicies,
+  AppliedPoliciesSchema,
+  type ApplyPolicies,
+  type EnforcedPolicies,
+  EnforcedSchema,
+  type Explain,
+  type Explanation,
+  ExplanationSchema,
+  type PolicySummary,
+  PolicySummarySchema,
+} from './policy-schema.js';
+import {
   type Endpoint,
   EndpointSchema,
   type Event,
@@ -97,6 +109,41 @@ export class ControlClient {
   async removeNetwork(nameOrId: string): Promise<void> {
     const path = `/v1/networks/${encodeURIComponent(nameOrId)}`;
     await this.#call({ method: 'DELETE', path, timeoutMs: CHANGE_TIMEOUT_MS }, Type.Object({}));
+  }
+
+  async policies(): Promise<PolicySummary[]> {
+    return this.#all('/v1/policies', PolicySummarySchema);
+  }
+
+  /** Adds and replaces policies, or says what that would change. */
+  async applyPolicies(json: ApplyPolicies): Promise<AppliedPolicies> {
+    const [method, path, timeoutMs] = ['POST', '/v1/policies', CHANGE_TIMEOUT_MS] as const;
+    return this.#call({ method, path, json, timeoutMs }, AppliedPoliciesSchema);
+  }
+
+  /** Removes a policy; answers the version of the policies without it. */
+  async removePolicy(name: string): Promise<number> {
+    const path = `/v1/policies/${encodeURIComponent(name)}`;
+    const schema = Type.Object({ version: Type.Integer() });
+    const call = { method: 'DELETE', path, timeoutMs: CHANGE_TIMEOUT_MS } as const;
+    return (await this.#call(call, schema)).version;
+  }
+
+  /** Which hosts enforce a version, the newest by default; waits until all live ones do, at most this long. */
+  async enforcedPolicies({
+    version,
+    waitMs = 0,
+  }: { readonly version?: number; readonly waitMs?: number } = {}): Promise<EnforcedPolicies> {
+    const path = '/v1/policies/enforced';
+    const query = `?waitMs=${waitMs}${version === undefined ? '' : `&version=${version}`}`;
+    const timeoutMs = this.#timeoutMs + waitMs;
+    return this.#call({ method: 'GET', path, query, timeoutMs }, EnforcedSchema);
+  }
+
+  /** What becomes of a flow, and what decides it. */
+  async explain(json: Explain): Promise<Explanation> {
+    const [method, path, timeoutMs] = ['POST', '/v1/policies/explain', this.#timeoutMs] as const;
+    return this.#call({ method, path, json, timeoutMs }, ExplanationSchema);
   }
 
   /** Takes a host that is away out of the cluster, by name or id; resolves when what it had is free. */

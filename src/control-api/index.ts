@@ -25,5 +25,16 @@ export {
   type Status,
   StatusSchema,
 } from './schema.js';
+export type {
+  AppliedPolicies,
+  ApplyPolicies,
+  EnforcedPolicies,
+  Explain,
+  ExplainedSide,
+  Explanation,
+  FlowChange,
+  PolicyFile,
+  PolicySummary,
+} from './policy-schema.js';
 export { type ControlServerOptions, openControlServer } from './server.js';
-export type { Source } from './source.js';
+export type { PolicySource, Source } from './source.js';

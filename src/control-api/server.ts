@@ -9,6 +9,7 @@ import {
   type PageQuery,
   PageQuerySchema,
 } from './schema.js';
+import { policyRoutes } from './policy-routes.js';
 import type { Source } from './source.js';
 
 export interface ControlServerOptions {
@@ -82,6 +83,9 @@ export async function controlApp({
     await source.removeHost(name);
     return {};
   });
+
+  list(app, '/v1/policies', async () => source.policies.list());
+  policyRoutes(app, source.policies);
 
   app.setNotFoundHandler((request, reply) => {
     const message = `there is no ${request.method} ${request.url.slice(0, 80)}`;

@@ -1,3 +1,12 @@
+import type {
+  AppliedPolicies,
+  ApplyPolicies,
+  EnforcedPolicies,
+  EnforcedQuery,
+  Explain,
+  Explanation,
+  PolicySummary,
+} from './policy-schema.js';
 import type { Endpoint, Event, EventLoop, Host, Network, NewNetwork, Status } from './schema.js';
 
 type Soon<T> = T | Promise<T>;
@@ -22,4 +31,18 @@ export interface Source {
   removeNetwork(nameOrId: string): Promise<void>;
   /** Takes a host that is away out of the cluster, by name or id; done when what it had is free. Asks the store. */
   removeHost(nameOrId: string): Promise<void>;
+  /** What operators ask of policies. */
+  readonly policies: PolicySource;
+}
+
+export interface PolicySource {
+  list(): Soon<readonly PolicySummary[]>;
+  /** Adds and replaces policies, all in one step; or says what that would change. Asks the store. */
+  apply(wanted: ApplyPolicies, signal: AbortSignal): Promise<AppliedPolicies>;
+  /** Removes one; answers the version without it. Asks the store. */
+  remove(name: string, signal: AbortSignal): Promise<number>;
+  /** Which hosts enforce a version. Asks the store, and waits for hosts if told so. */
+  enforced(query: EnforcedQuery, signal: AbortSignal): Promise<EnforcedPolicies>;
+  /** What becomes of a flow on the networks of this host. */
+  explain(question: Explain): Soon<Explanation>;
 }

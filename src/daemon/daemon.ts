@@ -310,6 +310,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     view,
     members,
     operatorNetworks,
+    policies: policing.operator({ bindings, view }),
     sync,
     health,
     events,

@@ -7,6 +7,11 @@ export type DaemonDetail =
   | { readonly code: 'NO_UNDERLAY'; readonly wanted?: string }
   | { readonly code: 'NOT_ROOT' }
   | { readonly code: 'INVALID_NETWORK'; readonly network: string }
+  /** What was asked for is no question that policies can answer. */
+  | { readonly code: 'NOT_EXPLAINED'; readonly what: string }
+  /** Another policy of the name is for other networks. */
+  | { readonly code: 'POLICY_NAME_TAKEN'; readonly policy: string }
+  | { readonly code: 'POLICY_UNKNOWN'; readonly policy: string }
   | { readonly code: 'NETWORK_IN_USE'; readonly network: string }
   | { readonly code: 'NETWORK_NOT_ANNOUNCED'; readonly network: string }
   | { readonly code: 'NETWORK_TAKEN'; readonly network: string }

@@ -83,9 +83,17 @@ function linesFrom({ line, ruleLines: { ingress, egress } }: PolicyDocument, by:
   return { line: line + by, ruleLines: { ingress: later(ingress), egress: later(egress) } };
 }
 
-function closed({ name, networks, source, line }: PolicyText): PolicyDocument {
+function closed({ name, networks, source, line, text }: PolicyText): PolicyDocument {
   const policy: Policy = { name, tier: 'owner', endpoints: {}, ingress: [], egress: [] };
-  return { policy, networks, source, line, ruleLines: { ingress: [], egress: [] } };
+  return {
+    policy,
+    networks,
+    source,
+    text,
+    textLine: line,
+    line,
+    ruleLines: { ingress: [], egress: [] },
+  };
 }
 
 function sameText(a: PolicyText, b: PolicyText): boolean {

@@ -1,15 +1,18 @@
 import { type ClusterView, type HostDocument, Policies } from '../cluster/index.js';
+import type { PolicySource } from '../control-api/index.js';
 import type { Bindings } from '../driver/index.js';
 import type { Store } from '../store/index.js';
 import { Backoff, Closer, messageOf } from '../util/index.js';
 import type { Datapath } from '../vxlan/index.js';
 import { Enforcement } from './enforcement.js';
 import type { EventLog } from './event-log.js';
+import { explain } from './explanation.js';
 import type { Health } from './health.js';
 import { KnownPolicies } from './known-policies.js';
 import { Latest } from './latest.js';
 import type { Log } from './log.js';
 import type { Naming } from './naming.js';
+import { OperatorPolicies } from './operator-policies.js';
 
 const RETRY = { minMs: 100, maxMs: 5000 };
 
@@ -113,6 +116,19 @@ export class PolicingParts implements AsyncDisposable {
   async start(): Promise<void> {
     this.policies.start();
     await this.enforcement.onPolicies();
+  }
+
+  /** For the control API. */
+  operator({ bindings, view }: Pick<PolicingDeps, 'bindings' | 'view'>): PolicySource {
+    const { policies, known, enforcement } = this;
+    const operator = new OperatorPolicies({ policies, known, enforcement, bindings, view });
+    return {
+      list: () => operator.list(),
+      apply: async (wanted, signal) => operator.apply(wanted, signal),
+      remove: async (name, signal) => operator.remove(name, signal),
+      enforced: async (query, signal) => operator.enforced(query, signal),
+      explain: (question) => explain(question, { known, enforcement, bindings }),
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,6 +12,7 @@ import type {
   Host,
   Network,
   NewNetwork,
+  PolicySource,
   Source,
   Status,
 } from '../control-api/index.js';
@@ -40,6 +41,7 @@ export interface SourceDeps {
   readonly view: ClusterView;
   readonly members: Members;
   readonly operatorNetworks: OperatorNetworks;
+  readonly policies: PolicySource;
   readonly sync: DockerSync;
   readonly health: Health;
   readonly events: EventLog;
@@ -55,11 +57,13 @@ const READ_MS = 3000;
  * read when somebody asks, and unknown while the store is away.
  */
 export class DaemonSource implements Source {
+  readonly policies: PolicySource;
   readonly #deps: SourceDeps;
   readonly #startedMs = performance.now();
 
   constructor(deps: SourceDeps) {
     this.#deps = deps;
+    this.policies = deps.policies;
   }
 
   status(): Status {

@@ -32,6 +32,8 @@ export {
 } from './decide.js';
 export { type Complaint, type PolicyDetail, PolicyError } from './errors.js';
 export { type PolicyDocument, parsePolicies } from './parse.js';
+export { type FlowDifference, flowDifferences } from './changes.js';
+export { flowText, parseFlowProtocol } from './flow-text.js';
 export { PolicySchema } from './schema.js';
 export { type CompileOptions, POLICY_TABLE, compile } from './compile.js';
 export { Numbers } from './numbers.js';

@@ -65,7 +65,7 @@ export interface Rule {
 
 /** A direction that is absent is none of this policy's business; one without rules selects and allows nothing. */
 export interface Policy {
-  /** Unique among the policies of a network. */
+  /** Unique in the cluster. */
   readonly name: string;
   readonly tier: Tier;
   /** Whom the policy is about. */

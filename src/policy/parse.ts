@@ -14,6 +14,9 @@ export interface PolicyDocument {
   readonly networks: readonly string[];
   /** The file. */
   readonly source: string;
+  /** The policy as it was written, and the line of the file at which that begins. */
+  readonly text: string;
+  readonly textLine: number;
   /** Line of the policy, and of each of its rules by direction and place; from 1. */
   readonly line: number;
   readonly ruleLines: Readonly<Record<Direction, readonly number[]>>;
@@ -41,7 +44,7 @@ export function parsePolicies(text: string, source: string): PolicyDocument[] {
 
 function documentOf(
   form: PolicyForm,
-  { placeOf }: YamlDocument,
+  { placeOf, text, line: textLine }: YamlDocument,
   source: string,
   complain: Complain,
 ): PolicyDocument {
@@ -71,6 +74,8 @@ function documentOf(
     policy,
     networks: [...new Set(networks)],
     source,
+    text,
+    textLine,
     line: placeOf(['name']).line,
     ruleLines: { ingress: linesOf('ingress'), egress: linesOf('egress') },
   };
@@ -97,17 +102,13 @@ function ruleOf(form: RuleForm, path: Path, side: 'from' | 'to', complain: Compl
   };
 }
 
-/** Two policies of one name on one network: the second would take the place of the first. */
+/** Two policies of one name: the second would take the place of the first. */
 function doubles(documents: readonly PolicyDocument[]): Complaint[] {
   const seen = new Map<string, number>();
-  return documents.flatMap(({ policy, networks, line }) =>
-    networks.flatMap((network) => {
-      const key = `${network} ${policy.name}`;
-      const before = seen.get(key);
-      if (before === undefined) seen.set(key, line);
-      if (before === undefined) return [];
-      const text = `network "${network}" has a policy "${policy.name}" already, on line ${before}`;
-      return [{ line, column: 1, text }];
-    }),
-  );
+  return documents.flatMap(({ policy: { name }, line }) => {
+    const before = seen.get(name);
+    if (before === undefined) seen.set(name, line);
+    if (before === undefined) return [];
+    return [{ line, column: 1, text: `there is a policy "${name}" already, on line ${before}` }];
+  });
 }

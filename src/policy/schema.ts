@@ -82,7 +82,7 @@ const rules = <T extends Type.TSchema>(rule: T, description: string) =>
 
 export const PolicySchema = closed(
   {
-    name: Type.String({ pattern: NAME, description: 'unique among the policies of a network' }),
+    name: Type.String({ pattern: NAME, description: 'unique in the cluster' }),
     networks: list(Type.String({ pattern: NAME }), 'the networks that it is for'),
     tier: Type.Optional(
       Type.Enum(['owner', 'operator'], {

@@ -23,6 +23,9 @@ export type Complain = (path: Path, text: string) => void;
 /** One document of a file, as plain values. */
 export interface YamlDocument {
   readonly value: unknown;
+  /** As it was written, with the comments before it; and the line of the file at which that begins. */
+  readonly text: string;
+  readonly line: number;
   /** Of the key or the item that `path` leads to, or of the innermost around it that is there. */
   readonly placeOf: (path: Path) => Place;
 }
@@ -51,13 +54,20 @@ export function parseYaml(text: string, source: string): YamlDocument[] {
     }));
     throw invalidPolicy(source, complaints);
   }
-  return documents
-    .filter(({ contents }) => contents !== null && !(isScalar(contents) && contents.value === null))
-    .map((document) => ({
+  const ends = [0, ...documents.map(({ range }) => range[2])];
+  return documents.flatMap((document, i) => {
+    if (isEmpty(document)) return [];
+    return {
       value: valueOf(document, source, placeAt),
-      placeOf: (path) => placeAt(offsetOf(document, path)),
-    }));
+      text: text.slice(ends[i], ends[i + 1]),
+      line: placeAt(ends[i]!).line,
+      placeOf: (path: Path) => placeAt(offsetOf(document, path)),
+    };
+  });
 }
+
+const isEmpty = ({ contents }: Document): boolean =>
+  contents === null || (isScalar(contents) && contents.value === null);
 
 /** As our own messages are: no capital, no full stop. */
 function sentence(message: string): string {

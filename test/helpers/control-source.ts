@@ -99,6 +99,21 @@ export function sourceOf(over: Partial<Source> = {}): Source {
     createNetwork: async ({ name }) => ({ ...networks[0]!, name }),
     removeNetwork: async () => undefined,
     removeHost: async () => undefined,
+    policies: {
+      list: () => [],
+      apply: async () => ({
+        version: 1,
+        added: [],
+        changed: [],
+        unchanged: [],
+        unknownNetworks: [],
+      }),
+      remove: async () => 1,
+      enforced: async () => ({ version: 1, isEnforced: true, hosts: [] }),
+      explain: () => {
+        throw new Error('no network');
+      },
+    },
     eventLoop: () => ({ forMs: 0, delayMs: { p50: 0, p99: 0, max: 0 } }),
     ...over,
   };

@@ -1,6 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { ClusterView, Networks, type Members } from '../../../src/cluster/index.js';
 import { defaultConfig } from '../../../src/daemon/config.js';
+import type { PolicySource } from '../../../src/control-api/index.js';
 import type { OperatorNetworks } from '../../../src/daemon/operator-networks.js';
 import type { DockerSync } from '../../../src/daemon/docker-sync.js';
 import { EventLog } from '../../../src/daemon/event-log.js';
@@ -65,6 +66,7 @@ async function cluster(t: ExecutionContext, { address = '' } = {}) {
     view,
     members: { all: () => [], missedMs: () => undefined } as unknown as Members,
     operatorNetworks: {} as OperatorNetworks,
+    policies: {} as PolicySource,
     sync: { isReachable: true, containerName: () => undefined } as unknown as DockerSync,
     health,
     events: new EventLog(log),

@@ -89,6 +89,8 @@ ingress: []
       policy: db,
       networks: ['shop', 'test'],
       source: FILE,
+      text: text.slice(0, text.lastIndexOf('---')),
+      textLine: 1,
       line: 2,
       ruleLines: { ingress: [8, 15], egress: [17] },
     },
@@ -96,6 +98,8 @@ ingress: []
       policy: rest,
       networks: ['shop'],
       source: FILE,
+      text: text.slice(text.lastIndexOf('---')),
+      textLine: 18,
       line: 19,
       ruleLines: { ingress: [], egress: [] },
     },
@@ -184,7 +188,7 @@ const refused: readonly (readonly [title: string, text: string, ...complaints: R
   [
     'two policies of one name for one network',
     `${head}endpoints: {}\ningress: []\n---\nname: db\nnetworks: [test, shop]\nendpoints: {}\negress: []\n`,
-    /^6:1: network "shop" has a policy "db" already, on line 1$/,
+    /^6:1: there is a policy "db" already, on line 1$/,
   ],
   [
     'aliases that grow without end',

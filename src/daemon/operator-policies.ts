@@ -1,0 +1,213 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { ClusterView, PolicyText } from '../cluster/index.js';
+import type {
+  AppliedPolicies,
+  ApplyPolicies,
+  EnforcedPolicies,
+  FlowChange,
+  PolicySummary,
+} from '../control-api/index.js';
+import type { Bindings } from '../driver/index.js';
+import {
+  type Policy,
+  type PolicyDocument,
+  flowDifferences,
+  flowText,
+  parsePolicies,
+} from '../policy/index.js';
+import type { Enforcement } from './enforcement.js';
+import { DaemonError } from './errors.js';
+import { reasonText } from './explanation.js';
+import type { KnownPolicies } from './known-policies.js';
+import type { PolicingParts } from './policing.js';
+
+/** Of a dry run: how long it looks, in pieces that nobody else has to wait for, and how much it tells. */
+const DRY_RUN_MS = 3000;
+const TURN_MS = 5;
+const MAX_FLOWS = 1000;
+
+export interface OperatorPoliciesDeps {
+  readonly policies: PolicingParts['policies'];
+  readonly known: KnownPolicies;
+  readonly enforcement: Enforcement;
+  readonly bindings: Bindings;
+  readonly view: Pick<ClusterView, 'hosts' | 'networks'>;
+}
+
+/** `weft policy`: for the whole cluster, from any host. */
+export class OperatorPolicies {
+  readonly #deps: OperatorPoliciesDeps;
+
+  constructor(deps: OperatorPoliciesDeps) {
+    this.#deps = deps;
+  }
+
+  list(): PolicySummary[] {
+    return this.#deps.known.all().map(({ written, document }) => summaryOf(written, document));
+  }
+
+  /**
+   * Adds the policies of these files and replaces those of the same name, all in one step. Throws INVALID_POLICY with all that is wrong,
+   * POLICY_NAME_TAKEN.
+   */
+  async apply({ files, dryRun }: ApplyPolicies, signal: AbortSignal): Promise<AppliedPolicies> {
+    const { policies, known, view } = this.#deps;
+    const documents = files.flatMap(({ source, text }) => parsePolicies(text, source));
+    for (const document of documents) this.#assertReplaces(document, documents);
+    const outcome = { added: [] as string[], changed: [] as string[], unchanged: [] as string[] };
+    for (const { policy, text, networks } of documents) {
+      const before = known.get(policy.name);
+      const isSame =
+        before?.written.text === text && before.document.networks.join() === networks.join();
+      outcome[before ? (isSame ? 'unchanged' : 'changed') : 'added'].push(policy.name);
+    }
+    const there = new Set(view.networks().map(({ name }) => name));
+    const named = new Set(documents.flatMap(({ networks }) => networks));
+    const result = { ...outcome, unknownNetworks: [...named].filter((name) => !there.has(name)) };
+    if (dryRun) {
+      const texts = Object.fromEntries(documents.map(({ policy, text }) => [policy.name, text]));
+      const differences = await this.#differences(documents);
+      return { version: known.version, ...result, texts, ...differences };
+    }
+    const set = documents.map(writtenOf);
+    return { version: await policies.change({ set }, signal), ...result };
+  }
+
+  /** Removes a policy; answers the version without it. Throws POLICY_UNKNOWN. */
+  async remove(name: string, signal: AbortSignal): Promise<number> {
+    const { policies, known } = this.#deps;
+    if (!known.get(name)) {
+      throw new DaemonError(
+        { code: 'POLICY_UNKNOWN', policy: name },
+        `the cluster has no policy "${name}"; "weft policy ls" shows those that it has`,
+      );
+    }
+    return policies.change({ remove: [name] }, signal);
+  }
+
+  /** Who enforces a version, by default the newest; waits until all live hosts do, or this long. */
+  async enforced(
+    { version = this.#deps.known.version, waitMs }: { version?: number; waitMs: number },
+    signal: AbortSignal,
+  ): Promise<EnforcedPolicies> {
+    const { policies, view } = this.#deps;
+    const enough = new AbortController();
+    const timer = setTimeout(() => enough.abort(), waitMs);
+    const ended = AbortSignal.any([signal, enough.signal]);
+    let last: EnforcedPolicies = { version, isEnforced: false, hosts: [] };
+    try {
+      for await (const versions of policies.enforced(ended)) {
+        const hosts = view.hosts().map(({ id, name }) => {
+          return { id, name, version: versions.get(id) ?? null };
+        });
+        const isEnforced = hosts.every((host) => host.version !== null && host.version >= version);
+        last = { version, isEnforced, hosts };
+        if (isEnforced || waitMs === 0) break;
+      }
+    } finally {
+      clearTimeout(timer);
+      enough.abort();
+    }
+    return last;
+  }
+
+  /** One file after the other would be another's else. */
+  #assertReplaces(
+    { policy: { name }, networks, source }: PolicyDocument,
+    all: readonly PolicyDocument[],
+  ): void {
+    const twice = all.find((other) => other.policy.name === name && other.source !== source);
+    if (twice) {
+      throw new DaemonError(
+        { code: 'POLICY_NAME_TAKEN', policy: name },
+        `policy "${name}" is in ${source}, and in ${twice.source} once more; give each a name of its own`,
+      );
+    }
+    const before = this.#deps.known.get(name)?.document;
+    if (!before || before.networks.some((network) => networks.includes(network))) return;
+    throw new DaemonError(
+      { code: 'POLICY_NAME_TAKEN', policy: name },
+      `there is a policy "${name}" for ${before.networks.join(', ')}, from ${before.source}; choose another name, or remove that one first: weft policy rm ${name}`,
+    );
+  }
+
+  /** Which flows between containers on networks of this host would meet another fate. */
+  async #differences(documents: readonly PolicyDocument[]) {
+    const { bindings, enforcement } = this.#deps;
+    const flows: FlowChange[] = [];
+    const endsAt = performance.now() + DRY_RUN_MS;
+    let notLookedAt = 0;
+    for (const binding of bindings.networks()) {
+      const { name } = binding.network;
+      if (name === undefined) continue;
+      const before = enforcement.network(binding);
+      const after = { ...before, policies: afterwards(before.policies, documents, name) };
+      let turnEndsAt = performance.now() + TURN_MS;
+      for (const difference of flowDifferences(before, after)) {
+        if (performance.now() > endsAt || flows.length >= MAX_FLOWS) {
+          if (difference === undefined) notLookedAt += 1;
+          continue;
+        }
+        if (difference === undefined) {
+          if (performance.now() < turnEndsAt) continue;
+          await turn();
+          turnEndsAt = performance.now() + TURN_MS;
+          continue;
+        }
+        const { from, to, flow, before: was, after: is } = difference;
+        const denied = is.egress.verdict === 'deny' ? is.egress : is.ingress;
+        flows.push({
+          network: name,
+          from: from.facts?.name ?? flow.source,
+          to: to.facts?.name ?? flow.destination,
+          port: flowText(flow),
+          before: was.verdict,
+          after: is.verdict,
+          why: reasonText(denied.reason),
+        });
+      }
+    }
+    return { flows, ...(notLookedAt > 0 && { notLookedAt }) };
+  }
+}
+
+function afterwards(
+  before: readonly Policy[],
+  documents: readonly PolicyDocument[],
+  network: string,
+): Policy[] {
+  const replaced = new Set(documents.map(({ policy: { name } }) => name));
+  const fresh = documents.filter(({ networks }) => networks.includes(network));
+  return [
+    ...before.filter(({ name }) => !replaced.has(name)),
+    ...fresh.map(({ policy }) => policy),
+  ];
+}
+
+function writtenOf({
+  policy: { name },
+  networks,
+  text,
+  source,
+  textLine,
+}: PolicyDocument): PolicyText {
+  return { name, networks, text, source, line: textLine };
+}
+
+function summaryOf(
+  { name: id, source, line, text }: PolicyText,
+  { policy, networks }: PolicyDocument,
+): PolicySummary {
+  const { tier, comment, ingress, egress } = policy;
+  return {
+    id,
+    networks: [...networks],
+    tier,
+    ...(comment !== undefined && { comment }),
+    source,
+    line,
+    text,
+    ...(ingress && { ingress: ingress.length }),
+    ...(egress && { egress: egress.length }),
+  };
+}
