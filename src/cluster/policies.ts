@@ -121,6 +121,11 @@ export class Policies implements AsyncDisposable {
     await store.transact([{ op: 'set', key: keys.enforced(host), value }], options);
   }
 
+  /** A host that was removed enforces nothing. */
+  static async expel(store: Store, host: string, options: CallOptions): Promise<void> {
+    await store.transact([{ op: 'delete', key: keys.enforced(host) }], options);
+  }
+
   /** What each host says that it enforces, by id; again with each change until `signal` aborts. */
   async *enforced(signal: AbortSignal): AsyncGenerator<ReadonlyMap<string, number>> {
     for await (const { entries } of this.#options.store.watch(keys.everyEnforced, { signal })) {

@@ -255,6 +255,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       membership,
       networks,
       ipam,
+      enforcement: policing.enforcement,
       health,
       events,
       log,

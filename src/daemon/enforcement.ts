@@ -172,6 +172,16 @@ export class Enforcement implements Policing, AsyncDisposable {
     );
   }
 
+  /** Whether the version that holds here was said, and counts. */
+  get hasReported(): boolean {
+    return this.#reported === this.#deps.policies.version;
+  }
+
+  reportAgain(): void {
+    this.#reported = -1;
+    this.#report();
+  }
+
   /** Says which version holds here, once it does on every network. */
   #report(): void {
     const { policies, bindings, onEnforced } = this.#deps;

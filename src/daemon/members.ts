@@ -3,6 +3,7 @@ import {
   type HostDocument,
   Members,
   Networks,
+  Policies,
   type Standing,
 } from '../cluster/index.js';
 import type { Bindings } from '../driver/index.js';
@@ -36,6 +37,7 @@ export function openMembers(needs: MembersNeeds): Members {
     free: async (host, store, signal) => {
       await new Networks(store, document.id).expel(host, { signal });
       await ipam.expel(host, store, signal);
+      await Policies.expel(store, host, { signal });
     },
     onRemoved: ({ id, name }, why) => {
       const by = why === 'grace' ? `it was away for ${config.hosts.graceSec} s` : 'by command';

@@ -11,6 +11,7 @@ import {
 import type { Bindings, Membership } from '../driver/index.js';
 import type { Ipam } from '../ipam/index.js';
 import type { Store } from '../store/index.js';
+import type { Enforcement } from './enforcement.js';
 import type { EventLog } from './event-log.js';
 import type { Health } from './health.js';
 import type { Log } from './log.js';
@@ -27,6 +28,7 @@ export interface OwnKeysNeeds {
   readonly membership: Membership;
   readonly networks: Networks;
   readonly ipam: Ipam;
+  readonly enforcement: Enforcement;
   readonly health: Health;
   readonly events: EventLog;
   readonly log: Log;
@@ -63,12 +65,15 @@ function ownKeys(needs: OwnKeysNeeds): Map<string, Mend> {
   return new Map([...ofHost(needs), ...ofNetworks(needs), ...needs.ipam.ownKeys()]);
 }
 
-function ofHost({ hostId, standing, underlay }: OwnKeysNeeds): [string, Mend][] {
+function ofHost({ hostId, standing, underlay, enforcement }: OwnKeysNeeds): [string, Mend][] {
   const announce = (): void => standing.onDoubt();
   return [
     [keys.vtep(underlay.vtep), announce],
     [keys.member(hostId), announce],
     [keys.layout, announce],
+    ...(enforcement.hasReported
+      ? [[keys.enforced(hostId), () => enforcement.reportAgain()] satisfies [string, Mend]]
+      : []),
   ];
 }
 
