@@ -1,15 +1,15 @@
-import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import {
   type AppliedPolicies,
   ControlClient,
   type EnforcedPolicies,
-  type PolicyFile,
   type PolicySummary,
 } from '../control-api/index.js';
 import { type AskingOptions, asking, askingCommand } from './asking.js';
 import { explainCommand } from './explain.js';
+import { again, filesOf } from './files.js';
 import type { Io } from './io.js';
+import { testCommand } from './policy-test.js';
 import { lineDifference } from './line-difference.js';
 import { printable, table } from './table.js';
 
@@ -34,6 +34,7 @@ export function policyCommand(io: Io): Command {
     .addCommand(showCommand(io))
     .addCommand(removeCommand(io))
     .addCommand(statusCommand(io))
+    .addCommand(testCommand(io))
     .addCommand(explainCommand(io));
 }
 
@@ -42,7 +43,6 @@ interface FilesOptions extends AskingOptions {
 }
 
 function filesCommand(name: string, description: string, example: string): Command {
-  const again = (value: string, before: readonly string[] = []): string[] => [...before, value];
   return askingCommand(name, description, example).requiredOption(
     '-f, --file <path>',
     'a file of policies, YAML or JSON; - is standard input; again for another',
@@ -59,7 +59,7 @@ function applyCommand(io: Io): Command {
       async (options: FilesOptions & { readonly wait?: boolean; readonly dryRun?: boolean }) => {
         const { controlSocket, json, wait, dryRun = false } = options;
         const client = new ControlClient({ socketPath: controlSocket });
-        const applied = await client.applyPolicies({ files: await filesOf(options), dryRun });
+        const applied = await client.applyPolicies({ files: await filesOf(options.file), dryRun });
         const enforced = wait && !dryRun ? await waited(client, applied.version) : undefined;
         if (json)
           io.out(`${JSON.stringify({ ...applied, ...(enforced && { enforced }) }, null, 2)}\n`);
@@ -76,7 +76,7 @@ function diffCommand(io: Io): Command {
   return filesCommand('diff', description, 'weft policy diff -f web.yaml').action(
     async (options: FilesOptions) => {
       const client = new ControlClient({ socketPath: options.controlSocket });
-      const files = await filesOf(options);
+      const files = await filesOf(options.file);
       const applied = await client.applyPolicies({ files, dryRun: true });
       const { added, changed, unchanged, texts = {} } = applied;
       if (options.json) {
@@ -140,15 +140,6 @@ function statusCommand(io: Io): Command {
         enforced.hosts.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
       ),
   });
-}
-
-async function filesOf({ file }: FilesOptions): Promise<PolicyFile[]> {
-  return Promise.all(
-    file.map(async (path) => ({
-      source: path === '-' ? 'standard input' : path,
-      text: await readFile(path === '-' ? '/dev/stdin' : path, 'utf8'),
-    })),
-  );
 }
 
 /** Throws, naming them, when some hosts do not in time. */

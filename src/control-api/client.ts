@@ -13,6 +13,9 @@ import {
   ExplanationSchema,
   type PolicySummary,
   PolicySummarySchema,
+  type TestPolicies,
+  type TestedPolicies,
+  TestedSchema,
 } from './policy-schema.js';
 import {
   type Endpoint,
@@ -144,6 +147,12 @@ export class ControlClient {
   async explain(json: Explain): Promise<Explanation> {
     const [method, path, timeoutMs] = ['POST', '/v1/policies/explain', this.#timeoutMs] as const;
     return this.#call({ method, path, json, timeoutMs }, ExplanationSchema);
+  }
+
+  /** Whether flows meet the fate that is expected. */
+  async testPolicies(json: TestPolicies): Promise<TestedPolicies> {
+    const [method, path, timeoutMs] = ['POST', '/v1/policies/test', CHANGE_TIMEOUT_MS] as const;
+    return this.#call({ method, path, json, timeoutMs }, TestedSchema);
   }
 
   /** Takes a host that is away out of the cluster, by name or id; resolves when what it had is free. */

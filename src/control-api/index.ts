@@ -35,6 +35,8 @@ export type {
   FlowChange,
   PolicyFile,
   PolicySummary,
+  TestPolicies,
+  TestedPolicies,
 } from './policy-schema.js';
 export { type ControlServerOptions, openControlServer } from './server.js';
 export type { PolicySource, Source } from './source.js';

@@ -6,6 +6,8 @@ import {
   EnforcedQuerySchema,
   type Explain,
   ExplainSchema,
+  type TestPolicies,
+  TestPoliciesSchema,
 } from './policy-schema.js';
 import type { PolicySource } from './source.js';
 
@@ -33,5 +35,10 @@ export function policyRoutes(app: FastifyInstance, policies: PolicySource): void
     '/v1/policies/explain',
     { schema: { body: ExplainSchema } },
     async ({ body }) => policies.explain(body),
+  );
+  app.post<{ Body: TestPolicies }>(
+    '/v1/policies/test',
+    { schema: { body: TestPoliciesSchema }, bodyLimit: MAX_BODY_BYTES },
+    async ({ body }) => policies.test(body),
   );
 }

@@ -103,6 +103,39 @@ export const ExplainSchema = Type.Object(
 );
 export type Explain = Static<typeof ExplainSchema>;
 
+/** What `POST /v1/policies/test` takes. */
+export const TestPoliciesSchema = Type.Object(
+  {
+    tests: Type.Array(PolicyFileSchema, {
+      minItems: 1,
+      maxItems: 1000,
+      description: 'files of expectations',
+    }),
+    files: optional(
+      Type.Array(PolicyFileSchema, {
+        maxItems: 1000,
+        description: 'files of policies, taken as if they were applied',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type TestPolicies = Static<typeof TestPoliciesSchema>;
+
+export const TestedSchema = Type.Object({
+  items: Type.Array(
+    Type.Object({
+      source: text('file of the expectation'),
+      line: count('of it'),
+      flow: text('who to whom, and what'),
+      expected: verdict,
+      verdict: Type.Union([verdict, Type.Null()], { description: 'null: there is no such flow' }),
+      why: text('in words'),
+    }),
+  ),
+});
+export type TestedPolicies = Static<typeof TestedSchema>;
+
 const side = Type.Object({
   verdict,
   why: text('in words'),

@@ -6,6 +6,8 @@ import type {
   Explain,
   Explanation,
   PolicySummary,
+  TestPolicies,
+  TestedPolicies,
 } from './policy-schema.js';
 import type { Endpoint, Event, EventLoop, Host, Network, NewNetwork, Status } from './schema.js';
 
@@ -45,4 +47,6 @@ export interface PolicySource {
   enforced(query: EnforcedQuery, signal: AbortSignal): Promise<EnforcedPolicies>;
   /** What becomes of a flow on the networks of this host. */
   explain(question: Explain): Soon<Explanation>;
+  /** Whether flows meet the fate that is expected, now or as if policies were applied. */
+  test(wanted: TestPolicies): Soon<TestedPolicies>;
 }

@@ -1,25 +1,26 @@
 import type { Explain, ExplainedSide, Explanation } from '../control-api/index.js';
-import type { Bindings, NetworkBinding } from '../driver/index.js';
+import type { NetworkBinding } from '../driver/index.js';
 import { type Address, parseAddress } from '../net/index.js';
 import {
   type Endpoint,
   type Flow,
   type Judgement,
   type NetworkPolicies,
+  type PolicyDocument,
   type Reason,
   type RuleReference,
   decide,
   flowText,
   parseFlowProtocol,
 } from '../policy/index.js';
-import type { Enforcement } from './enforcement.js';
 import { DaemonError } from './errors.js';
-import type { KnownPolicies } from './known-policies.js';
 
 export interface ExplainDeps {
-  readonly known: KnownPolicies;
-  readonly enforcement: Enforcement;
-  readonly bindings: Bindings;
+  readonly networks: readonly NetworkBinding[];
+  /** All that decides about the flows of one of them. */
+  readonly decidedBy: (binding: NetworkBinding) => NetworkPolicies;
+  /** A policy by name, with the lines of its file. */
+  readonly document: (name: string) => PolicyDocument | undefined;
 }
 
 /** A side of a flow: a container with the address that it has, or an address of nobody. */
@@ -55,8 +56,8 @@ export function explain(question: Explain, deps: ExplainDeps): Explanation {
     to: called(to, flow.destination),
     port: flowText(flow),
     verdict,
-    egress: sideOf(egress, 'egress', deps.known),
-    ingress: sideOf(ingress, 'ingress', deps.known),
+    egress: sideOf(egress, 'egress', deps),
+    ingress: sideOf(ingress, 'ingress', deps),
   };
 }
 
@@ -81,20 +82,20 @@ export function reasonText(reason: Reason): string {
 function sideOf(
   { verdict, reason, logs }: Judgement,
   direction: 'egress' | 'ingress',
-  known: KnownPolicies,
+  deps: ExplainDeps,
 ): ExplainedSide {
   const why = reasonText(reason);
   const logged = logs.map(({ policy, rule }) => `rule ${rule + 1} of policy "${policy}"`);
   if (reason.kind !== 'rule') return { verdict, why, logs: logged };
-  return { verdict, why, ...placeOf(reason, direction, known), logs: logged };
+  return { verdict, why, ...placeOf(reason, direction, deps), logs: logged };
 }
 
 function placeOf(
   { policy, rule }: RuleReference,
   direction: 'egress' | 'ingress',
-  known: KnownPolicies,
+  { document: documentOf }: ExplainDeps,
 ) {
-  const document = known.get(policy)?.document;
+  const document = documentOf(policy);
   const line = document?.ruleLines[direction][rule];
   const comment = document?.policy[direction]?.[rule]?.comment;
   return {
@@ -106,13 +107,11 @@ function placeOf(
   };
 }
 
-function theOne(question: Explain, { bindings, enforcement }: ExplainDeps): Candidate {
-  const here = bindings
-    .networks()
-    .filter(
-      ({ network: { name, id } }) =>
-        question.network === undefined || [name, id].includes(question.network),
-    );
+function theOne(question: Explain, { networks, decidedBy }: ExplainDeps): Candidate {
+  const here = networks.filter(
+    ({ network: { name, id } }) =>
+      question.network === undefined || [name, id].includes(question.network),
+  );
   if (here.length === 0) {
     throw unexplained(
       question.network ?? question.from,
@@ -122,7 +121,7 @@ function theOne(question: Explain, { bindings, enforcement }: ExplainDeps): Cand
     );
   }
   const found = here.flatMap((binding): Candidate[] => {
-    const network = enforcement.network(binding);
+    const network = decidedBy(binding);
     const [from, to] = [sideIn(network, question.from), sideIn(network, question.to)];
     // Two addresses of nobody are on no network.
     if (!from || !to || !(from.endpoint || to.endpoint)) return [];

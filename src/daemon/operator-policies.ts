@@ -4,8 +4,12 @@ import type {
   AppliedPolicies,
   ApplyPolicies,
   EnforcedPolicies,
+  Explain,
+  Explanation,
   FlowChange,
   PolicySummary,
+  TestPolicies,
+  TestedPolicies,
 } from '../control-api/index.js';
 import type { Bindings } from '../driver/index.js';
 import {
@@ -13,11 +17,13 @@ import {
   type PolicyDocument,
   flowDifferences,
   flowText,
+  parseExpectations,
   parsePolicies,
 } from '../policy/index.js';
+import { messageOf } from '../util/index.js';
 import type { Enforcement } from './enforcement.js';
 import { DaemonError } from './errors.js';
-import { reasonText } from './explanation.js';
+import { type ExplainDeps, explain, reasonText } from './explanation.js';
 import type { KnownPolicies } from './known-policies.js';
 import type { PolicingParts } from './policing.js';
 
@@ -83,6 +89,47 @@ export class OperatorPolicies {
       );
     }
     return policies.change({ remove: [name] }, signal);
+  }
+
+  /** What becomes of a flow. Throws NOT_EXPLAINED. */
+  explain(question: Explain): Explanation {
+    return explain(question, this.#deciding([]));
+  }
+
+  /** Whether flows meet the fate that is expected, as if the files were applied. Throws INVALID_POLICY. */
+  test({ tests, files = [] }: TestPolicies): TestedPolicies {
+    const documents = files.flatMap(({ source, text }) => parsePolicies(text, source));
+    const deciding = this.#deciding(documents);
+    const expectations = tests.flatMap(({ source, text }) => parseExpectations(text, source));
+    const items = expectations.map(
+      ({ source, line, verdict: expected, comment: _, ...question }) => {
+        const flow = `${question.from} to ${question.to} ${question.port}`;
+        try {
+          const { verdict, egress, ingress } = explain(question, deciding);
+          const why = egress.verdict === 'deny' ? egress.why : ingress.why;
+          return { source, line, flow, expected, verdict, why };
+        } catch (error) {
+          return { source, line, flow, expected, verdict: null, why: messageOf(error) };
+        }
+      },
+    );
+    return { items };
+  }
+
+  /** What decides about flows, as if these policies were applied. */
+  #deciding(documents: readonly PolicyDocument[]): ExplainDeps {
+    const { bindings, enforcement, known } = this.#deps;
+    return {
+      networks: bindings.networks(),
+      decidedBy: (binding) => {
+        const network = enforcement.network(binding);
+        const { name } = binding.network;
+        if (name === undefined || documents.length === 0) return network;
+        return { ...network, policies: afterwards(network.policies, documents, name) };
+      },
+      document: (name) =>
+        documents.find(({ policy }) => policy.name === name) ?? known.get(name)?.document,
+    };
   }
 
   /** Who enforces a version, by default the newest; waits until all live hosts do, or this long. */

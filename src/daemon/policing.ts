@@ -6,7 +6,6 @@ import { Backoff, Closer, messageOf } from '../util/index.js';
 import type { Datapath } from '../vxlan/index.js';
 import { Enforcement } from './enforcement.js';
 import type { EventLog } from './event-log.js';
-import { explain } from './explanation.js';
 import type { Health } from './health.js';
 import { KnownPolicies } from './known-policies.js';
 import { Latest } from './latest.js';
@@ -127,7 +126,8 @@ export class PolicingParts implements AsyncDisposable {
       apply: async (wanted, signal) => operator.apply(wanted, signal),
       remove: async (name, signal) => operator.remove(name, signal),
       enforced: async (query, signal) => operator.enforced(query, signal),
-      explain: (question) => explain(question, { known, enforcement, bindings }),
+      explain: (question) => operator.explain(question),
+      test: (wanted) => operator.test(wanted),
     };
   }
 

@@ -1,27 +1,32 @@
+import type { Static, TSchema } from 'typebox';
 import Value from 'typebox/value';
-import { type PolicyForm, PolicySchema } from './schema.js';
 import type { Complain, Path } from './yaml.js';
 
-/** The value, when it has the form of a policy; else complains of all that has not, and is undefined. */
-export function checkForm(value: unknown, complain: Complain): PolicyForm | undefined {
-  if (Value.Check(PolicySchema, value)) return value;
+/** The value, when it has the form of `what`; else complains of all that has not, and is undefined. */
+export function checkForm<S extends TSchema>(
+  schema: S,
+  value: unknown,
+  what: string,
+  complain: Complain,
+): Static<S> | undefined {
+  if (Value.Check(schema, value)) return value;
   const said = new Set<string>();
-  for (const error of Value.Errors(PolicySchema, value)) {
-    for (const [path, words] of complaintsOf(error)) {
+  for (const error of Value.Errors(schema, value)) {
+    for (const [path, words] of complaintsOf(error, what)) {
       const key = JSON.stringify([path, words]);
       if (!said.has(key)) complain(path, words);
       said.add(key);
     }
   }
-  if (said.size === 0) complain([], 'this is not a policy');
+  if (said.size === 0) complain([], `this is not ${what}`);
   return undefined;
 }
 
 type SchemaError = ReturnType<typeof Value.Errors>[number];
 
-function complaintsOf(error: SchemaError): [Path, string][] {
+function complaintsOf(error: SchemaError, what: string): [Path, string][] {
   const path = pathOf(error.instancePath);
-  const name = path.length > 0 ? `"${path.join('.')}"` : 'a policy';
+  const name = path.length > 0 ? `"${path.join('.')}"` : what;
   const { keyword } = error;
   // Said again by additionalProperties, which knows around what.
   if (keyword === 'boolean') return [];

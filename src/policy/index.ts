@@ -34,6 +34,7 @@ export { type Complaint, type PolicyDetail, PolicyError } from './errors.js';
 export { type PolicyDocument, parsePolicies } from './parse.js';
 export { type FlowDifference, flowDifferences } from './changes.js';
 export { flowText, parseFlowProtocol } from './flow-text.js';
+export { type Expectation, parseExpectations } from './expectations.js';
 export { PolicySchema } from './schema.js';
 export { type CompileOptions, POLICY_TABLE, compile } from './compile.js';
 export { Numbers } from './numbers.js';

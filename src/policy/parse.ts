@@ -2,7 +2,7 @@
 import { type Complaint, invalidPolicy } from './errors.js';
 import type { Direction, Policy, Rule } from './model.js';
 import { parsePort } from './port.js';
-import type { PolicyForm, SelectorForm } from './schema.js';
+import { type PolicyForm, PolicySchema, type SelectorForm } from './schema.js';
 import { parseSelector } from './selector.js';
 import { checkForm } from './check-form.js';
 import { type Complain, type Path, type YamlDocument, parseYaml } from './yaml.js';
@@ -32,7 +32,7 @@ export function parsePolicies(text: string, source: string): PolicyDocument[] {
     const complain: Complain = (path, words) => {
       complaints.push({ ...document.placeOf(path), text: words });
     };
-    const form = checkForm(document.value, complain);
+    const form = checkForm(PolicySchema, document.value, 'a policy', complain);
     if (!form) return undefined;
     return documentOf(form, document, source, complain);
   });

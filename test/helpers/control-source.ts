@@ -113,6 +113,7 @@ export function sourceOf(over: Partial<Source> = {}): Source {
       explain: () => {
         throw new Error('no network');
       },
+      test: () => ({ items: [] }),
     },
     eventLoop: () => ({ forMs: 0, delayMs: { p50: 0, p99: 0, max: 0 } }),
     ...over,
