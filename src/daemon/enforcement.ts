@@ -146,7 +146,7 @@ export class Enforcement implements Policing, AsyncDisposable {
     if (!binding) return;
     const { version } = policies;
     const numbers = this.#enforced.get(networkId)?.numbers ?? new Numbers();
-    const spec = compile(this.network(binding), { host, numbers });
+    const spec = compile(this.network(binding), { host, numbers, epoch: 1 });
     await datapath.setRules(networkId, { table: POLICY_TABLE, spec });
     this.#enforced.set(networkId, { numbers, version, isOpen: spec === undefined });
   }

@@ -18,6 +18,8 @@ const PROTOCOLS = {
 } as const;
 type Protocol = keyof typeof PROTOCOLS;
 
+type MapName = 'protocols' | 'ports' | 'types4' | 'types6' | 'answers4' | 'answers6';
+
 export interface Cell {
   /** 0 for protocols that no rule names. */
   readonly number: number;
@@ -26,10 +28,10 @@ export interface Cell {
   readonly example: FlowProtocol;
 }
 
-/** The cells, and the maps by which a packet finds its own: each of `protocols`, `ports`, `types4`, `types6`. */
+/** The cells, and the maps by which a packet finds its own; `answers` are from types of answers, to find that of what was asked. */
 export interface Cells {
   readonly cells: readonly Cell[];
-  readonly maps: Readonly<Record<'protocols' | 'ports' | 'types4' | 'types6', nft.ElementSpec[]>>;
+  readonly maps: Readonly<Record<MapName, nft.ElementSpec[]>>;
 }
 
 /** From one number to another, both included. */
@@ -45,7 +47,14 @@ export function cellsOf(
   numbers: Numbers,
 ): Cells {
   const cells: Cell[] = [{ number: 0, title: 'other protocols', example: { protocol: 255 } }];
-  const maps: Cells['maps'] = { protocols: [], ports: [], types4: [], types6: [] };
+  const maps: Cells['maps'] = {
+    protocols: [],
+    ports: [],
+    types4: [],
+    types6: [],
+    answers4: [],
+    answers6: [],
+  };
   const add = (title: string, example: FlowProtocol): number => {
     const number = numbers.of(`cell ${title}`);
     cells.push({ number, title, example });
@@ -75,7 +84,31 @@ export function cellsOf(
       }
     }
   }
+  maps.answers4.push(...answersTo(maps.types4, ANSWERS4));
+  maps.answers6.push(...answersTo(maps.types6, ANSWERS6));
   return { cells, maps };
+}
+
+/** By the type of the answer, the type that asks: those of which the kernel tracks connections (RFC 792, 950, 4443, 4620). */
+const ANSWERS4 = [
+  [0, 8],
+  [14, 13],
+  [16, 15],
+  [18, 17],
+] as const;
+const ANSWERS6 = [
+  [129, 128],
+  [140, 139],
+] as const;
+
+function answersTo(
+  types: readonly nft.ElementSpec[],
+  pairs: readonly (readonly [answer: number, asks: number])[],
+): nft.ElementSpec[] {
+  return pairs.flatMap(([answer, asks]) => {
+    const element = types.find(({ key }) => key[0] === asks);
+    return element ? [{ ...element, key: [answer] }] : [];
+  });
 }
 
 function exampleOf(protocol: Protocol, value: number): FlowProtocol {

@@ -91,15 +91,18 @@ export function judgeSubject(subject: Subject, options: JudgeOptions): Judged {
     ({ name: `${name}-${suffix}`, type, holds: 'verdicts', elements }) as const;
   return {
     sets: [
-      map('flows', ['mark', 'mark'], flows),
-      map('peers', ['mark'], named),
+      map('flows', ['classid', 'mark'], flows),
+      map('peers', ['classid'], named),
       map('ports', ['mark'], ports),
     ],
     chain: {
       name,
       rules: [
-        nft.rule('peer and port', nft.concat(nft.ctMark, nft.meta.mark).verdictOf(`${name}-flows`)),
-        nft.rule('peer', nft.ctMark.verdictOf(`${name}-peers`)),
+        nft.rule(
+          'peer and port',
+          nft.concat(nft.meta.priority, nft.meta.mark).verdictOf(`${name}-flows`),
+        ),
+        nft.rule('peer', nft.meta.priority.verdictOf(`${name}-peers`)),
         nft.rule('port', nft.meta.mark.verdictOf(`${name}-ports`)),
         nft.rule(last.comment, last.verdict === 'deny' ? nft.goto(DENIED) : nft.returnToCaller),
       ],

@@ -24,6 +24,8 @@ export class PolicyLab {
   readonly #conn: Connection;
   readonly #endpoints: readonly Endpoint[];
   readonly #numbers = new Numbers();
+  #last: NetworkPolicies | undefined;
+  #epoch = 0;
 
   private constructor(
     inside: TestNetns,
@@ -62,7 +64,9 @@ export class PolicyLab {
 
   /** Enforces the policies of this network as `host` would; answers whether there was anything to do. */
   async apply(network: NetworkPolicies, host: string): Promise<boolean> {
-    const table = compile(network, { host, numbers: this.#numbers });
+    if (network !== this.#last) this.#epoch += 1;
+    this.#last = network;
+    const table = compile(network, { host, numbers: this.#numbers, epoch: this.#epoch });
     if (table) return nft.ensureTable(this.#conn, table);
     await nft.deleteTable(this.#conn, POLICY_TABLE);
     return true;

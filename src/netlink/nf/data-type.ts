@@ -96,6 +96,9 @@ export const dataTypes = {
   inet_service: integer('inet_service', 13, 2, 2),
   icmp_type: integer('icmp_type', 14, 1, 2),
   mark: integer('mark', 19, 4, 1),
+  /** What a packet's priority is to nft. */
+  classid: integer('classid', 23, 4, 1),
+  ct_dir: integer('ct_dir', 27, 1, 1),
   iface_index: integer('iface_index', 20, 4, 1),
   iface_type: integer('iface_type', 21, 2, 1),
   icmpv6_type: integer('icmpv6_type', 29, 1, 2),

@@ -12,7 +12,7 @@ import { type Expression, VERDICT_REGISTER } from './expression.js';
 import { type Need, type Statement } from './statement.js';
 
 /** nf_tables.h enum nft_cmp_ops */
-const CMP = { eq: 0, neq: 1 } as const;
+const CMP = { eq: 0, neq: 1, lt: 2, gte: 5 } as const;
 const LOOKUP_INVERTED = 1; // NFT_LOOKUP_F_INV
 
 const FIRST = register(0);
@@ -26,6 +26,8 @@ export interface Lookup {
   verdictOf(map: string): Statement;
   /** Sets the packet's mark to the one that the map holds for the value; none: the rule ends here. */
   packetMarkOf(map: string): Statement;
+  /** As packetMarkOf, the packet's priority. */
+  packetPriorityOf(map: string): Statement;
   /** As packetMarkOf, the mark of the packet's connection. Nothing for a packet that has none. */
   connectionMarkOf(map: string): Statement;
 }
@@ -36,6 +38,9 @@ export interface Field<T> extends Lookup {
   load(dreg: number): Expression;
   is(value: T): Statement;
   not(value: T): Statement;
+  /** For numbers that are big-endian. */
+  below(value: T): Statement;
+  atLeast(value: T): Statement;
   /** For addresses. */
   within(prefix: Prefix): Statement;
   notWithin(prefix: Prefix): Statement;
@@ -45,9 +50,11 @@ function compare(op: number, value: Uint8Array): Expression {
   return { kind: 'cmp', data: { sreg: FIRST, op, data: { value } } };
 }
 
-/** nf_tables.h NFT_META_MARK, NFT_CT_MARK */
+/** nf_tables.h NFT_META_MARK, NFT_CT_MARK, NFT_META_PRIORITY */
 const MARK = { meta: 3, ct: 3 } as const;
+const PRIORITY = 2;
 const setPacketMark: Expression = { kind: 'meta', data: { key: MARK.meta, sreg: FIRST } };
+const setPacketPriority: Expression = { kind: 'meta', data: { key: PRIORITY, sreg: FIRST } };
 const setConnectionMark: Expression = { kind: 'ct', data: { key: MARK.ct, sreg: FIRST } };
 
 function withFirst({ needs, expressions }: Statement, then: Expression): Statement {
@@ -66,6 +73,9 @@ export const setMark = {
   connection: (mark: number): Statement => setTo(mark, setConnectionMark),
 } as const;
 
+/** What a packet is treated as by queues; 0 is what most have. */
+export const setPriority = (value: number): Statement => setTo(value, setPacketPriority);
+
 function lookup(needs: readonly Need[], loads: readonly Expression[]): Lookup {
   const ask = (set: string, flags?: number, dreg?: number): Statement => ({
     needs,
@@ -76,6 +86,7 @@ function lookup(needs: readonly Need[], loads: readonly Expression[]): Lookup {
     notIn: (set) => ask(set, LOOKUP_INVERTED),
     verdictOf: (map) => ask(map, undefined, VERDICT_REGISTER),
     packetMarkOf: (map) => withFirst(ask(map, undefined, FIRST), setPacketMark),
+    packetPriorityOf: (map) => withFirst(ask(map, undefined, FIRST), setPacketPriority),
     connectionMarkOf: (map) => withFirst(ask(map, undefined, FIRST), setConnectionMark),
   };
 }
@@ -112,6 +123,8 @@ function field<T>(
     load,
     is: (value) => comparison(CMP.eq, value),
     not: (value) => comparison(CMP.neq, value),
+    below: (value) => comparison(CMP.lt, value),
+    atLeast: (value) => comparison(CMP.gte, value),
     within: (prefix) => inPrefix(CMP.eq, prefix),
     notWithin: (prefix) => inPrefix(CMP.neq, prefix),
     ...lookup(needs, [load(FIRST)]),
@@ -155,6 +168,7 @@ const metaField = <T>(type: DataTypeName, key: number): Field<T> =>
 export const meta = {
   /** EtherType, behind any VLAN tag that the kernel has taken off. */
   protocol: metaField<number>('ether_type', 1),
+  priority: metaField<number>('classid', PRIORITY),
   mark: metaField<number>('mark', 3),
   iif: metaField<number>('iface_index', 4),
   oif: metaField<number>('iface_index', 5),
@@ -197,11 +211,25 @@ const ports = (transport: Need) => ({
   sport: payload<number>([transport], 'inet_service', 'transport', 0),
   dport: payload<number>([transport], 'inet_service', 'transport', 2),
 });
-export const tcp = ports('tcp');
+export const tcp = {
+  ...ports('tcp'),
+  /** Not the first packet of a connection: of FIN, SYN, RST and ACK it has not SYN alone. RFC 9293 */
+  isNotFirst: {
+    needs: ['tcp'],
+    expressions: [
+      { kind: 'payload', data: { dreg: FIRST, base: BASE.transport, offset: 13, length: 1 } },
+      masked(Uint8Array.of(0x17)),
+      compare(CMP.neq, Uint8Array.of(0x02)),
+    ],
+  } satisfies Statement as Statement,
+} as const;
 export const udp = ports('udp');
 
-/** The port to which, of TCP, UDP, SCTP and whatever else has it there: ask for the protocol too. */
-export const th = { dport: payload<number>([], 'inet_service', 'transport', 2) } as const;
+/** The ports of TCP, UDP, SCTP and whatever else has them there: ask for the protocol too. */
+export const th = {
+  sport: payload<number>([], 'inet_service', 'transport', 0),
+  dport: payload<number>([], 'inet_service', 'transport', 2),
+} as const;
 
 export const icmp = { type: payload<number>(['icmp'], 'icmp_type', 'transport', 0) } as const;
 
@@ -221,6 +249,24 @@ export const vxlan = { vni: payload<number>(['udp'], 'vni', 'transport', 12) } a
 export const ctMark: Field<number> = field([], 'mark', (dreg) => ({
   kind: 'ct',
   data: { key: MARK.ct, dreg },
+}));
+
+const original = <T>(type: DataTypeName, key: number): Field<T> =>
+  field([], type, (dreg) => ({ kind: 'ct', data: { key, dreg, direction: 0 } }));
+
+/**
+ * Of the first packet of the packet's connection, whichever direction this one has. A packet without a connection, or of the other family,
+ * matches nothing. nf_tables.h NFT_CT_SRC_IP and following
+ */
+export const ctOriginal = {
+  ip: { saddr: original<Address>('ipv4_addr', 19), daddr: original<Address>('ipv4_addr', 20) },
+  ip6: { saddr: original<Address>('ipv6_addr', 21), daddr: original<Address>('ipv6_addr', 22) },
+} as const;
+
+/** Whether the packet goes the way of its connection's first one (0), or answers (1). */
+export const ctDirection: Field<number> = field([], 'ct_dir', (dreg) => ({
+  kind: 'ct',
+  data: { key: 1, dreg },
 }));
 
 const ctStates = { established: 2, related: 4, new: 8, untracked: 64, invalid: 1 } as const;

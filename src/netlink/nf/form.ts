@@ -60,7 +60,7 @@ export interface SetForm {
 export interface ElementForm {
   readonly key: Uint8Array;
   readonly verdict: { readonly code: number; readonly chain: string | undefined } | undefined;
-  /** In a map of marks. */
+  /** In a map of marks or priorities. */
   readonly value: Uint8Array | undefined;
   readonly comment: string | undefined;
 }
@@ -108,8 +108,13 @@ const byName = <T extends { readonly name: string }>(all: readonly T[]): Map<str
   new Map(all.map((one) => [one.name, one]));
 
 /** NFT_DATA_VERDICT: what a verdict map holds. */
-const VERDICT_DATA = 0xffff_ff00;
-const dataTypeOf = { keys: 0, verdicts: VERDICT_DATA, marks: dataTypes.mark.number } as const;
+export const VERDICT_DATA = 0xffff_ff00;
+const dataTypeOf = {
+  keys: 0,
+  verdicts: VERDICT_DATA,
+  marks: dataTypes.mark.number,
+  priorities: dataTypes.classid.number,
+} as const;
 
 function setForm(set: SetSpec): SetForm {
   const { name, comment, type, holds = 'keys', elements = [] } = set;

@@ -8,6 +8,7 @@ import {
   type ElementForm,
   type RuleForm,
   type SetForm,
+  VERDICT_DATA,
 } from './form.js';
 import { type TableRef } from './spec.js';
 import {
@@ -96,7 +97,7 @@ export function flushChain(table: TableRef, chain: string): Message {
 /** `id` only has to differ from other new sets in the same batch. */
 export function newSet(table: TableRef, set: SetForm, id: number): Message {
   const isMap = (set.flags & SET_FLAG.map) !== 0;
-  const isOfMarks = set.dataType === dataTypes.mark.number;
+  const isOfVerdicts = set.dataType === VERDICT_DATA;
   const attrs = {
     table: table.name,
     name: set.name,
@@ -104,12 +105,12 @@ export function newSet(table: TableRef, set: SetForm, id: number): Message {
     keyType: set.keyType,
     keyLength: set.keyLength,
     dataType: isMap ? set.dataType : undefined,
-    // Marks have 32 bits, and verdicts no length.
-    dataLength: isMap ? (isOfMarks ? 4 : 0) : undefined,
+    // Marks and priorities have 32 bits, and verdicts no length.
+    dataLength: isMap ? (isOfVerdicts ? 0 : 4) : undefined,
     id,
     userdata: {
       keyByteOrder: set.keyByteOrder,
-      dataByteOrder: isMap ? (isOfMarks ? dataTypes.mark.byteOrder : 0) : undefined,
+      dataByteOrder: isMap ? (isOfVerdicts ? 0 : dataTypes.mark.byteOrder) : undefined,
       comment: set.comment,
     },
   };

@@ -53,12 +53,12 @@ export function rule(comment: string | undefined, ...statements: readonly Statem
   return { comment, statements };
 }
 
-/** A set, or a map from keys to verdicts or to marks. */
+/** A set, or a map from keys to verdicts, marks or priorities. */
 export interface SetSpec {
   readonly name: string;
   /** One type, or several for keys that are concatenations. */
   readonly type: readonly DataTypeName[];
-  readonly holds?: 'keys' | 'verdicts' | 'marks' | undefined;
+  readonly holds?: 'keys' | 'verdicts' | 'marks' | 'priorities' | undefined;
   readonly comment?: string | undefined;
   readonly elements?: readonly ElementSpec[] | undefined;
 }
@@ -67,7 +67,7 @@ export interface ElementSpec {
   readonly key: Key;
   /** In a map of verdicts only, and there always. */
   readonly verdict?: Verdict | undefined;
-  /** In a map of marks only, and there always; 32 bits. */
+  /** In a map of marks or priorities only, and there always; 32 bits. */
   readonly mark?: number | undefined;
   readonly comment?: string | undefined;
 }
