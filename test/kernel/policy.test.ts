@@ -232,6 +232,52 @@ test('policy > answers pass where nothing may be sent, and only answers', async 
   );
 });
 
+/** What answers a packet, which says what port or number it is sent from. */
+function answerTo(packet: Packet): Packet {
+  const { source: destination, destination: source, sourcePort = 0 } = packet;
+  const ends = { source, destination };
+  if ('type' in packet) {
+    const { protocol } = packet;
+    return { ...ends, protocol, type: protocol === 'icmp' ? 0 : 129, sourcePort };
+  }
+  if (!('port' in packet)) return { ...ends, protocol: packet.protocol };
+  const { protocol, port } = packet;
+  return { ...ends, protocol, port: sourcePort, sourcePort: port, isAnswer: true };
+}
+
+test('policy > a change holds for connections that exist, whichever way their next packet goes', async (t) => {
+  const lab = await PolicyLab.open(t, endpoints);
+  const known = cases.filter(([title]) => title !== 'a container is unknown');
+  const some = packets.filter(({ protocol }) => protocol !== 'sctp');
+  let [kept, cut] = [0, 0];
+  for (const [i, [title, before]] of known.entries()) {
+    const [next, after] = known[(i + 1) % known.length]!;
+    const asked = some.map((each, at): Packet => ({ ...each, sourcePort: 10_000 + i * 2000 + at }));
+    const answers = asked.map(answerTo);
+    await lab.apply(before, 'host-x');
+    const began = lab.probe(asked);
+    const wasAnswered = lab.probe(answers.filter((_, at) => began[at]));
+    t.true(wasAnswered.every(Boolean), `${title}: what passes is answered`);
+    await lab.apply(after, 'host-x');
+    const open = asked.flatMap((packet, at) =>
+      began[at] ? [{ packet, answer: answers[at]! }] : [],
+    );
+    for (const round of ['first', 'then']) {
+      const arrived = lab.probe(open.map(({ answer }) => answer));
+      const found = open.flatMap(({ packet }, at) => {
+        const expected = passes(after, packet, 'host-x');
+        if (expected) kept += 1;
+        else cut += 1;
+        if (arrived[at] === expected) return [];
+        return [`${words(packet)}: its answer ${arrived[at] ? 'passed' : 'was dropped'}`];
+      });
+      t.deepEqual(found, [], `${title}, then ${next}: ${round}`);
+    }
+  }
+  t.log(`${kept} went on, ${cut} were cut`);
+  t.true(kept > 100 && cut > 100);
+});
+
 test('policy > what goes to nobody that is known is dropped, whatever the MAC: groups too', async (t) => {
   const lab = await PolicyLab.open(t, endpoints);
   const known = network([policy('p', xa, { ingress: [] })]);
