@@ -1,12 +1,11 @@
 import type { Announcement, HostDocument } from '../cluster/index.js';
-import type { Bindings, NetworkBinding, Policing } from '../driver/index.js';
+import type { Bindings, EndpointBinding, NetworkBinding, Policing } from '../driver/index.js';
 import {
   type Endpoint,
   type EndpointFacts,
   type NetworkPolicies,
-  Numbers,
   POLICY_TABLE,
-  compile,
+  PolicyTable,
 } from '../policy/index.js';
 import { Backoff, KeyedMutex } from '../util/index.js';
 import type { Datapath } from '../vxlan/index.js';
@@ -25,7 +24,7 @@ export interface EnforcementDeps {
     hosts(): readonly Pick<HostDocument, 'id' | 'name'>[];
     endpoints(networkId: string): readonly Announcement[] | undefined;
   };
-  /** What Docker says of a container here; undefined until it has. */
+  /** What Docker says of a container here, the same object for as long as it says the same; undefined until it has. */
   readonly factsOf: (endpointId: string) => EndpointFacts | undefined;
   readonly datapath: Pick<Datapath, 'setRules'>;
   /** Every network here is judged by this version of the policies. */
@@ -36,7 +35,7 @@ export interface EnforcementDeps {
 
 /** What is enforced on one network. */
 interface Enforced {
-  readonly numbers: Numbers;
+  readonly table: PolicyTable;
   version: number;
   isOpen: boolean;
 }
@@ -52,6 +51,7 @@ export class Enforcement implements Policing, AsyncDisposable {
   readonly #dirty = new Set<string>();
   readonly #backoffs = new Map<string, Backoff>();
   readonly #retries = new Map<string, NodeJS.Timeout>();
+  readonly #local = new WeakMap<EndpointBinding, Endpoint>();
   readonly #remote = new WeakMap<Announcement, Endpoint[]>();
   #hostNames = '';
   #reported = -1;
@@ -105,13 +105,9 @@ export class Enforcement implements Policing, AsyncDisposable {
 
   /** All that decides about the flows of a network, as this host knows it now. */
   network(binding: NetworkBinding): NetworkPolicies {
-    const { policies, bindings, view, factsOf, hostId, hostName } = this.#deps;
+    const { policies, bindings, view, hostId } = this.#deps;
     const { network, dockerId } = binding;
-    const local = bindings.endpoints(dockerId).map(({ id, addresses }): Endpoint => {
-      const facts = factsOf(id);
-      const own = { id, host: hostName, addresses: addresses.map(({ address }) => address) };
-      return facts ? { ...own, facts } : own;
-    });
+    const local = bindings.endpoints(dockerId).map((each) => this.#localEndpoint(each));
     const names = new Map(view.hosts().map(({ id, name }) => [id, name]));
     const remote = (view.endpoints(network.id) ?? [])
       .filter(({ host }) => host !== hostId)
@@ -145,10 +141,10 @@ export class Enforcement implements Policing, AsyncDisposable {
     const binding = bindings.byNetworkId(networkId);
     if (!binding) return;
     const { version } = policies;
-    const numbers = this.#enforced.get(networkId)?.numbers ?? new Numbers();
-    const spec = compile(this.network(binding), { host, numbers, epoch: 1 });
+    const table = this.#enforced.get(networkId)?.table ?? new PolicyTable(host);
+    const spec = table.update(this.network(binding));
     await datapath.setRules(networkId, { table: POLICY_TABLE, spec });
-    this.#enforced.set(networkId, { numbers, version, isOpen: spec === undefined });
+    this.#enforced.set(networkId, { table, version, isOpen: spec === undefined });
   }
 
   #done(networkId: string, error: unknown): void {
@@ -192,6 +188,19 @@ export class Enforcement implements Policing, AsyncDisposable {
     if (!isWhole || version === this.#reported) return;
     this.#reported = version;
     onEnforced(version);
+  }
+
+  /** The same object for as long as it says the same. */
+  #localEndpoint(binding: EndpointBinding): Endpoint {
+    const { factsOf, hostName: host } = this.#deps;
+    const facts = factsOf(binding.id);
+    const known = this.#local.get(binding);
+    if (known && known.facts === facts) return known;
+    const { id, addresses } = binding;
+    const own = { id, host, addresses: addresses.map(({ address }) => address) };
+    const endpoint = facts ? { ...own, facts } : own;
+    this.#local.set(binding, endpoint);
+    return endpoint;
   }
 
   /** To read an announcement costs as much as it is long: once each. */

@@ -1,6 +1,7 @@
 import { type ClusterView, type HostDocument, Policies } from '../cluster/index.js';
 import type { PolicySource } from '../control-api/index.js';
 import type { Bindings } from '../driver/index.js';
+import type { EndpointFacts } from '../policy/index.js';
 import type { Store } from '../store/index.js';
 import { Backoff, Closer, messageOf } from '../util/index.js';
 import type { Datapath } from '../vxlan/index.js';
@@ -52,6 +53,7 @@ export class PolicingParts implements AsyncDisposable {
       const text = `policy "${name}" can't be read here, so what it said before holds, or nothing passes on its networks that others don't allow; upgrade weft on this host, or apply it again: ${reason}`;
       health.set(`POLICY_UNREADABLE ${name}`, reason === undefined ? undefined : new Error(text));
     });
+    const factsOf = keptFacts();
     const aborter = new AbortController();
     const reports = new Latest<number>(
       async (_, version) => {
@@ -80,8 +82,7 @@ export class PolicingParts implements AsyncDisposable {
         factsOf: (endpointId) => {
           const name = naming().namesOf(endpointId)?.names[0];
           const labels = naming().labelsOf(endpointId);
-          if (name === undefined || !labels) return undefined;
-          return { name, labels: new Map(Object.entries(labels)) };
+          return name === undefined || !labels ? undefined : factsOf(name, labels);
         },
         datapath,
         onEnforced: (version) => reports.set('', version),
@@ -134,4 +135,16 @@ export class PolicingParts implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#closer.close();
   }
+}
+
+/** Facts from a name and labels, the same for the same objects. */
+function keptFacts() {
+  const kept = new WeakMap<object, EndpointFacts>();
+  return (name: string, labels: Readonly<Record<string, string>>): EndpointFacts => {
+    const known = kept.get(labels);
+    if (known?.name === name) return known;
+    const facts = { name, labels: new Map(Object.entries(labels)) };
+    kept.set(labels, facts);
+    return facts;
+  };
 }

@@ -59,10 +59,12 @@ function protocolsOf(...networks: readonly NetworkPolicies[]): FlowProtocol[] {
   const rules = policies.flatMap(({ ingress = [], egress = [] }) => [...ingress, ...egress]);
   const matches = rules.flatMap(({ ports = [] }) => ports);
   const numbers = new Numbers();
-  const named = new Set(
-    networks.flatMap((network) => [...new Peers({ ...network, policies }, numbers).named]),
-  );
-  return cellsOf(matches, named, numbers).cells.map(({ example }) => example);
+  const peers = new Peers(numbers);
+  const named = networks.flatMap(({ endpoints }) => {
+    peers.update({ policies, endpoints });
+    return [...peers.named];
+  });
+  return cellsOf(matches, new Set(named), numbers).cells.map(({ example }) => example);
 }
 
 function flowsBetween(from: Endpoint, to: Endpoint, protocols: readonly FlowProtocol[]): Flow[] {

@@ -6,55 +6,119 @@
  * without a connection yet gets two numbers, for what it is (its cell) and for its peer (the identity), and one or two
  * chains for whom it is from and to. Each step is a look into one map, however many rules and containers there are.
  */
+import { randomInt } from 'node:crypto';
 import { familyOf } from '../net/index.js';
 import { nft } from '../netlink/index.js';
-import { type Cells, cellsOf } from './cells.js';
-import { DENIED, cellFinder, judgeSubject } from './judge-subject.js';
+import { KeptCells } from './kept-cells.js';
+import { DENIED, JudgedSubjects } from './judged-subjects.js';
+import type { Party } from './match.js';
 import type { NetworkPolicies } from './model.js';
-import type { Numbers } from './numbers.js';
-import { Peers } from './peers.js';
-import { type Subject, subjectsOf } from './subjects.js';
+import { Numbers } from './numbers.js';
+import { type Known, Peers, sameItems } from './peers.js';
+import { type Subject, Subjects } from './subjects.js';
 
 export const POLICY_TABLE = { family: 'inet', name: 'weft-policy' } as const satisfies nft.TableRef;
 
-export interface CompileOptions {
-  /** Whose containers are judged: policies of others are their hosts' business. */
-  readonly host: string;
-  /** The same for every compilation of a network. */
-  readonly numbers: Numbers;
-  /** Another where connections that passed before have to be judged again; not 0. */
-  readonly epoch: number;
+/** The table that enforces a network's policies on a host, from nothing; undefined where there is nothing to enforce. */
+export function compile(network: NetworkPolicies, host: string): nft.TableSpec | undefined {
+  return new PolicyTable(host).update(network);
 }
 
-/** The table that enforces the network's policies on a host; undefined where there is nothing to enforce. */
-export function compile(
-  network: NetworkPolicies,
-  { host, numbers, epoch }: CompileOptions,
-): nft.TableSpec | undefined {
-  if (network.policies.length === 0 && network.default === 'open') return undefined;
-  const peers = new Peers(network, numbers);
-  const rules = network.policies.flatMap(({ ingress = [], egress = [] }) => [
-    ...ingress,
-    ...egress,
-  ]);
-  const matches = rules.flatMap(({ ports = [] }) => ports);
-  const { cells, maps } = cellsOf(matches, peers.named, numbers);
-  const senders = subjectsOf(network, peers, 'egress', host);
-  const receivers = subjectsOf(network, peers, 'ingress', host);
-  const cellsAbout = cellFinder(cells);
-  const judged = [...senders, ...receivers].map((subject) =>
-    judgeSubject(subject, { network, peers, cells, cellsAbout }),
-  );
+/** Numbers are never given twice; of more than this many, most are those of what is long gone. */
+const MAX_NUMBERS = 200_000;
+
+/**
+ * The table of one network on one host, kept up: what is not another than before is the same object in the next table, so that a change costs
+ * what it changes.
+ */
+export class PolicyTable {
+  readonly #host: string;
+  #parts: Parts;
+  #network: NetworkPolicies | undefined;
+  /** Chances are that no connection has the mark of this epoch from before this process. */
+  #epoch = randomInt(1, MAX_EPOCH);
+
+  /** `host`: whose containers are judged; policies of others are their hosts' business. */
+  constructor(host: string) {
+    this.#host = host;
+    this.#parts = partsOf(host);
+  }
+
+  /**
+   * The table for this network; undefined where there is nothing to enforce. Policies and endpoints that are the same objects as before are
+   * taken not to have changed.
+   */
+  update(network: NetworkPolicies): nft.TableSpec | undefined {
+    const before = this.#network;
+    this.#network = network;
+    if (network.policies.length === 0 && network.default === 'open') {
+      this.#parts = partsOf(this.#host);
+      return undefined;
+    }
+    if (this.#parts.numbers.size > MAX_NUMBERS) this.#parts = partsOf(this.#host);
+    const { peers, cells, senders, receivers, judged, addresses } = this.#parts;
+    const { parties, lost } = peers.update(network);
+    const isOther =
+      before?.default !== network.default || !sameItems(before.policies, network.policies);
+    // Whoever had an address must not leave its connections to the next; who is new has none.
+    if (isOther || lost) this.#epoch = this.#epoch < MAX_EPOCH ? this.#epoch + 1 : 1;
+    const rules = network.policies.flatMap(({ ingress = [], egress = [] }) => [
+      ...ingress,
+      ...egress,
+    ]);
+    const cellsNow = cells.update(rules, peers.named);
+    const [from, to] = [senders.update(network, peers), receivers.update(network, peers)];
+    const own = judged.update([...from, ...to], { network, peers, cells: cellsNow });
+    if (parties) addresses.identities = identityMaps(peers, addresses.elements);
+    return {
+      ...POLICY_TABLE,
+      sets: [
+        ...cellsNow.sets,
+        ...addresses.identities,
+        ...subjectMaps('senders', from),
+        ...subjectMaps('receivers', to),
+        ...own.flatMap(({ sets }) => sets),
+      ],
+      chains: [this.#forward(), deniedChain, ...own.map(({ chain }) => chain)],
+    };
+  }
+
+  #forward(): nft.ChainSpec {
+    const { addresses } = this.#parts;
+    if (addresses.forward?.epoch !== this.#epoch) {
+      addresses.forward = { epoch: this.#epoch, chain: forwardChain(this.#epoch) };
+    }
+    return addresses.forward.chain;
+  }
+}
+
+const MAX_EPOCH = 0xffff_fffe;
+
+/** All that is kept from one table to the next. */
+interface Parts {
+  readonly numbers: Numbers;
+  readonly peers: Peers;
+  readonly cells: KeptCells;
+  readonly senders: Subjects;
+  readonly receivers: Subjects;
+  readonly judged: JudgedSubjects;
+  readonly addresses: {
+    readonly elements: WeakMap<Known, nft.ElementSpec>;
+    identities: readonly nft.SetSpec[];
+    forward?: { readonly epoch: number; readonly chain: nft.ChainSpec };
+  };
+}
+
+function partsOf(host: string): Parts {
+  const numbers = new Numbers();
   return {
-    ...POLICY_TABLE,
-    sets: [
-      ...cellMaps(maps),
-      ...identityMaps(peers),
-      ...subjectMaps('senders', senders),
-      ...subjectMaps('receivers', receivers),
-      ...judged.flatMap(({ sets }) => sets),
-    ],
-    chains: [forwardChain(epoch), deniedChain, ...judged.map(({ chain }) => chain)],
+    numbers,
+    peers: new Peers(numbers),
+    cells: new KeptCells(numbers),
+    senders: new Subjects('egress', host),
+    receivers: new Subjects('ingress', host),
+    judged: new JudgedSubjects(),
+    addresses: { elements: new WeakMap(), identities: [] },
   };
 }
 
@@ -147,39 +211,30 @@ function forwardChain(epoch: number): nft.ChainSpec {
 
 const deniedChain: nft.ChainSpec = { name: DENIED, rules: [rule(undefined, counter, drop)] };
 
-function cellMaps(maps: Cells['maps']): nft.SetSpec[] {
-  const map = (name: keyof Cells['maps'], ...type: nft.SetSpec['type']): nft.SetSpec => ({
-    name,
-    type,
-    holds: 'marks',
-    elements: maps[name],
-  });
-  return [
-    map('protocols', 'inet_proto'),
-    map('ports', 'inet_proto', 'inet_service'),
-    map('types4', 'icmp_type'),
-    map('types6', 'icmpv6_type'),
-    map('answers4', 'icmp_type'),
-    map('answers6', 'icmpv6_type'),
-  ];
-}
-
 const families = [4, 6] as const;
 const addressType = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;
 
-function identityMaps(peers: Peers): nft.SetSpec[] {
-  const elements = Array.from(peers.parties, ([{ address, endpoint }, { number }]) => ({
-    key: [address],
-    mark: number,
-    comment: endpoint?.facts?.name.slice(0, 127),
-  }));
+function identityMaps(peers: Peers, elements: WeakMap<Known, nft.ElementSpec>): nft.SetSpec[] {
+  const byFamily: Record<4 | 6, nft.ElementSpec[]> = { 4: [], 6: [] };
+  for (const known of peers.known) {
+    const { party, identity } = known;
+    const element = elements.get(known) ?? {
+      key: [party.address],
+      mark: identity.number,
+      comment: commentOf(party),
+    };
+    elements.set(known, element);
+    byFamily[familyOf(party.address)].push(element);
+  }
   return families.map((family) => ({
     name: `identities${family}`,
     type: [addressType[family]],
     holds: 'priorities',
-    elements: elements.filter(({ key: [address] }) => familyOf(address!) === family),
+    elements: byFamily[family],
   }));
 }
+
+const commentOf = ({ endpoint }: Party): string | undefined => endpoint?.facts?.name.slice(0, 127);
 
 /** From the addresses of subjects to their chains. Who is in none is free to send, or to receive. */
 function subjectMaps(name: 'senders' | 'receivers', subjects: readonly Subject[]): nft.SetSpec[] {
@@ -187,7 +242,7 @@ function subjectMaps(name: 'senders' | 'receivers', subjects: readonly Subject[]
     subject.parties.map(({ address, endpoint }) => ({
       key: [address],
       verdict: { jump: subject.name },
-      comment: endpoint?.facts?.name.slice(0, 127),
+      comment: commentOf({ address, endpoint }),
     })),
   );
   return families.map((family) => ({

@@ -5,7 +5,8 @@
  * It is the reference: whatever enforces or explains policies is held against it.
  * `parsePolicies` takes a file whole or names all that is wrong in it, each with its place.
  * `compile` makes a table that lets pass, on one host, what `decide` allows there.
- * Does not: put the table anywhere, follow changes, or know packets that are not the first of a flow.
+ * `PolicyTable` keeps it up, and judges connections again that passed by other rules.
+ * Does not: put the table anywhere.
  */
 export type {
   AddressBlock,
@@ -36,5 +37,4 @@ export { type FlowDifference, flowDifferences } from './changes.js';
 export { flowText, parseFlowProtocol } from './flow-text.js';
 export { type Expectation, parseExpectations } from './expectations.js';
 export { PolicySchema } from './schema.js';
-export { type CompileOptions, POLICY_TABLE, compile } from './compile.js';
-export { Numbers } from './numbers.js';
+export { POLICY_TABLE, PolicyTable, compile } from './compile.js';

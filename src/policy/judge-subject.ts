@@ -131,7 +131,7 @@ function rulesOf({ direction, policies }: Subject, peers: Peers) {
   for (const own of byIdentity.values()) own.push(...ofAll);
   // Whom an egress rule reaches by a port's name, that one's label says.
   if (direction === 'egress' && ofAll.some(asksForName)) {
-    for (const identity of peers.identities.values()) {
+    for (const identity of peers.identities) {
       if (identity.named.some((each) => each !== undefined) && !byIdentity.has(identity)) {
         byIdentity.set(identity, [...ofAll]);
       }

@@ -5,6 +5,10 @@
 export class Numbers {
   readonly #given = new Map<string, number>();
 
+  get size(): number {
+    return this.#given.size;
+  }
+
   /** From 1, for 0 stands for what has no number. */
   of(thing: string): number {
     const number = this.#given.get(thing) ?? this.#given.size + 1;

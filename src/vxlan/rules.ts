@@ -83,7 +83,8 @@ export class Rules {
     this.#known = undefined;
     try {
       if (wanted.spec === undefined) await nft.deleteTable(this.#conn, wanted.table);
-      else await nft.ensureTable(this.#conn, wanted.spec);
+      else if (before.spec === undefined) await nft.ensureTable(this.#conn, wanted.spec);
+      else await nft.changeTable(this.#conn, before.spec, wanted.spec);
       this.#known = wanted;
     } catch {
       // Somebody was there in between.

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { type Address, type Mac, macFromAddress } from '../../src/net/index.js';
 import { Connection, NETLINK, nft } from '../../src/netlink/index.js';
-import { Numbers, POLICY_TABLE, compile } from '../../src/policy/index.js';
+import { POLICY_TABLE, PolicyTable } from '../../src/policy/index.js';
 import type { Endpoint, Flow, NetworkPolicies } from '../../src/policy/index.js';
 import { type Segment, frameOf } from './flows.js';
 import { type TestNetns, testNetns } from './native.js';
@@ -23,9 +23,9 @@ export class PolicyLab {
   readonly #outside: TestNetns;
   readonly #conn: Connection;
   readonly #endpoints: readonly Endpoint[];
-  readonly #numbers = new Numbers();
-  #last: NetworkPolicies | undefined;
-  #epoch = 0;
+  #table = new PolicyTable('');
+  #host = '';
+  #there: nft.TableSpec | undefined;
 
   private constructor(
     inside: TestNetns,
@@ -64,12 +64,19 @@ export class PolicyLab {
 
   /** Enforces the policies of this network as `host` would; answers whether there was anything to do. */
   async apply(network: NetworkPolicies, host: string): Promise<boolean> {
-    if (network !== this.#last) this.#epoch += 1;
-    this.#last = network;
-    const table = compile(network, { host, numbers: this.#numbers, epoch: this.#epoch });
-    if (table) return nft.ensureTable(this.#conn, table);
-    await nft.deleteTable(this.#conn, POLICY_TABLE);
-    return true;
+    if (host !== this.#host) this.#table = new PolicyTable(host);
+    this.#host = host;
+    const table = this.#table.update(network);
+    const before = this.#there;
+    this.#there = table;
+    if (!table) {
+      await nft.deleteTable(this.#conn, POLICY_TABLE);
+      return true;
+    }
+    if (!before) return nft.ensureTable(this.#conn, table);
+    const isChanged = await nft.changeTable(this.#conn, before, table);
+    if (await nft.ensureTable(this.#conn, table)) throw new Error('the difference was not all');
+    return isChanged;
   }
 
   /** Sends packets one after the other and answers, for each, whether it arrived. */

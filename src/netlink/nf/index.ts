@@ -68,6 +68,7 @@ export {
   type ElementChange,
   type TableEvent,
   changeElements,
+  changeTable,
   deleteTable,
   ensureTable,
   openTableMonitor,

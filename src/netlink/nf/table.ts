@@ -11,6 +11,7 @@ import { type Key, keyFromBytes } from './data-type.js';
 import { elementForm, tableForm } from './form.js';
 import { delElements, delTable, newElements, newTable } from './message.js';
 import { observeElements, observeTable } from './observe.js';
+import { differenceOf } from './difference.js';
 import { planTable } from './plan.js';
 import { type ElementSpec, type SetSpec, type TableRef, type TableSpec } from './spec.js';
 import { FAMILY, type NfFamily, SUBSYSTEM, nfgenmsg } from './wire.js';
@@ -34,6 +35,21 @@ export async function replaceTable(conn: Connection, spec: TableSpec): Promise<v
   // Made first, so that there is one to delete.
   const changes = [newTable(spec), delTable(spec), ...planTable(tableForm(spec), undefined)];
   await commit(conn, changes);
+}
+
+/**
+ * Makes `after` of a table that is `before`, in one step, without a look at it: costs what differs. What is the same object in both is
+ * taken to be the same. Answers whether anything differed. ENOENT, EEXIST or EBUSY when the table was not as said; then nothing has changed.
+ */
+export async function changeTable(
+  conn: Connection,
+  before: TableSpec,
+  after: TableSpec,
+): Promise<boolean> {
+  const [from, to] = differenceOf(before, after);
+  const changes = planTable(tableForm(to), tableForm(from));
+  await commit(conn, changes);
+  return changes.length > 0;
 }
 
 /** Deletes the table and all in it; fine when there is none. */
