@@ -69,7 +69,9 @@ export class PolicyTable {
     const cellsNow = cells.update(rules, peers.named);
     const [from, to] = [senders.update(network, peers), receivers.update(network, peers)];
     const own = judged.update([...from, ...to], { network, peers, cells: cellsNow });
-    if (parties) addresses.identities = identityMaps(peers, addresses.elements);
+    if (parties || !addresses.identities) {
+      addresses.identities = identityMaps(peers, addresses.elements);
+    }
     return {
       ...POLICY_TABLE,
       sets: [
@@ -104,7 +106,7 @@ interface Parts {
   readonly judged: JudgedSubjects;
   readonly addresses: {
     readonly elements: WeakMap<Known, nft.ElementSpec>;
-    identities: readonly nft.SetSpec[];
+    identities?: readonly nft.SetSpec[];
     forward?: { readonly epoch: number; readonly chain: nft.ChainSpec };
   };
 }
@@ -118,7 +120,7 @@ function partsOf(host: string): Parts {
     senders: new Subjects('egress', host),
     receivers: new Subjects('ingress', host),
     judged: new JudgedSubjects(),
-    addresses: { elements: new WeakMap(), identities: [] },
+    addresses: { elements: new WeakMap() },
   };
 }
 

@@ -118,3 +118,15 @@ test('policy table > what does not change is the same object', (t) => {
   // But for the addresses of this host's containers, which are few.
   t.true(same(first.sets, second.sets) >= first.sets!.length - 4);
 });
+
+test('policy table > is whole where nobody is, and when everybody goes', (t) => {
+  const table = new PolicyTable(HERE);
+  const [some] = fc.sample(network, { seed: 3, numRuns: 1 });
+  const empty: NetworkPolicies = { default: 'isolated', policies: [], endpoints: [] };
+  for (const each of [empty, { ...some!, default: 'isolated' as const }, empty]) {
+    const names = new Set(table.update(each)?.sets?.map(({ name }) => name));
+    for (const name of ['identities4', 'identities6', 'senders4', 'receivers6', 'protocols']) {
+      t.true(names.has(name), name);
+    }
+  }
+});
