@@ -1,7 +1,7 @@
 /** What a container costs that is answered names: to keep, and to start, beside one that has Docker's resolver only. */
 import { type Host, Lab, imageName, waitFor } from '../../lab/index.js';
 import type { Bench, BenchContext, Result } from '../bench.js';
-import { descriptorsOf, ownMemoryOf } from '../daemon/process.js';
+import { cpuOf, descriptorsOf, ownMemoryOf } from '../daemon/process.js';
 import { Samples, alternate, percentile } from '../samples.js';
 import { NETWORK } from './names.js';
 
@@ -21,6 +21,8 @@ const LANES = 4;
 /** Two sockets each: with fewer the process is still being told. */
 const FDS_AT_LEAST = 2;
 const SETTLE_MS = 60_000;
+/** Of a second. */
+const IDLE_MS = 30;
 
 export const containers: Bench = {
   name: 'containers',
@@ -85,6 +87,17 @@ async function timedStart(host: Host): Promise<number> {
 async function setNames(lab: Lab, host: Host, enabled: boolean): Promise<void> {
   await host.configureWeft({ ...lab.weftConfig(), dns: { enabled } });
   await host.daemon.restart();
+  // A daemon that has just started takes up what it finds, which is not what a start costs.
+  for (const service of [host.daemon, host.names]) {
+    const pid = (await service.pid())!;
+    let before = 0;
+    const isIdle = async (): Promise<boolean> => {
+      const spent = (await cpuOf(pid)) - before;
+      before += spent;
+      return spent < IDLE_MS;
+    };
+    await waitFor(`${service.name} to be idle`, isIdle, { timeoutMs: SETTLE_MS, intervalMs: 1000 });
+  }
 }
 
 interface Cost {

@@ -202,26 +202,28 @@ export class Policies implements AsyncDisposable {
     const { signal } = this.#aborter;
     if (this.#restoring) return;
     onLost();
-    const { version, texts } = this.#known;
-    const put = async (): Promise<void> => {
-      const documents = [...texts.values()].map((text) => ({
-        name: text.name,
-        ...policyDocument(text),
-      }));
-      const sums = Object.fromEntries(documents.map(({ name, sum }) => [name, sum]));
-      const { entry, index } = await this.#readIndex({ signal });
-      if (index.version > version) return;
-      await this.#write(documents, signal);
-      if (!entry || index.version < version) {
-        await this.#flip({ version, sums }, entry?.version ?? 0, signal);
-      }
-    };
-    const done = (): void => (this.#restoring = undefined);
-    this.#restoring = put()
+    this.#restoring = this.#putBack(this.#known)
       .catch((error: unknown) => {
         if (!signal.aborted) onError(error);
       })
-      .then(done);
+      .finally(() => {
+        this.#restoring = undefined;
+      });
+  }
+
+  async #putBack({ version, texts }: PolicySet): Promise<void> {
+    const { signal } = this.#aborter;
+    const documents = [...texts.values()].map((text) => ({
+      name: text.name,
+      ...policyDocument(text),
+    }));
+    const sums = Object.fromEntries(documents.map(({ name, sum }) => [name, sum]));
+    const { entry, index } = await this.#readIndex({ signal });
+    if (index.version > version) return;
+    await this.#write(documents, signal);
+    if (!entry || index.version < version) {
+      await this.#flip({ version, sums }, entry?.version ?? 0, signal);
+    }
   }
 
   async #readIndex(options: CallOptions) {

@@ -217,8 +217,14 @@ export class Containers implements AsyncDisposable {
       before.learnedAt = learnedAt;
       return;
     }
+    const { name } = container;
+    if (!labels && endpoints.length > 0) {
+      this.#deps.log.warn(
+        { container: name },
+        'labels are too many or too long for policies: on networks with policy nothing passes for it',
+      );
+    }
     if (complaint !== undefined) {
-      const { name } = container;
       this.#deps.log.warn({ container: name }, `label weft.dns.upstream not used: ${complaint}`);
     }
     this.#replace(

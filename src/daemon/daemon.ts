@@ -210,7 +210,10 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
         policing.enforcement.touch(networkId);
         membership.publishLater(networkId);
       },
-      onPlaced: (placements) => void sandboxLinks.look(placements),
+      onPlaced: (placements) => {
+        policing.enforcement.onCompared();
+        void sandboxLinks.look(placements);
+      },
       log: log.child({ component: 'dns' }),
     }),
   );

@@ -1,11 +1,13 @@
 import type { Announcement, HostDocument } from '../cluster/index.js';
 import type { Bindings, EndpointBinding, NetworkBinding, Policing } from '../driver/index.js';
+import type { Address } from '../net/index.js';
 import {
   type Endpoint,
   type EndpointFacts,
   type NetworkPolicies,
   POLICY_TABLE,
   PolicyTable,
+  aboutAddresses,
 } from '../policy/index.js';
 import { Backoff, KeyedMutex } from '../util/index.js';
 import type { Datapath } from '../vxlan/index.js';
@@ -26,7 +28,9 @@ export interface EnforcementDeps {
   };
   /** What Docker says of a container here, the same object for as long as it says the same; undefined until it has. */
   readonly factsOf: (endpointId: string) => EndpointFacts | undefined;
-  readonly datapath: Pick<Datapath, 'setRules'>;
+  /** Whether Docker has said, of all that runs here, what it is. */
+  readonly areFactsKnown: () => boolean;
+  readonly datapath: Pick<Datapath, 'setRules' | 'keepRules'>;
   /** Every network here is judged by this version of the policies. */
   readonly onEnforced: (version: number) => void;
   readonly health: Pick<Health, 'set'>;
@@ -52,6 +56,10 @@ export class Enforcement implements Policing, AsyncDisposable {
   readonly #backoffs = new Map<string, Backoff>();
   readonly #retries = new Map<string, NodeJS.Timeout>();
   readonly #local = new WeakMap<EndpointBinding, Endpoint>();
+  /** Of which it is known what other hosts have on them. */
+  readonly #told = new Set<string>();
+  /** By network whose rules are still those of an earlier run: the endpoints of that time. */
+  readonly #kept = new Map<string, ReadonlySet<string>>();
   readonly #remote = new WeakMap<Announcement, Endpoint[]>();
   #hostNames = '';
   #reported = -1;
@@ -82,8 +90,21 @@ export class Enforcement implements Policing, AsyncDisposable {
     this.settle(networkId).catch(() => undefined);
   }
 
+  /** What other hosts have on the network is known, or another. */
+  onRemote(networkId: string): void {
+    this.#told.add(networkId);
+    this.touch(networkId);
+  }
+
+  /** Docker has been asked about all that runs here. */
+  onCompared(): void {
+    for (const networkId of this.#kept.keys()) this.touch(networkId);
+  }
+
   forget(networkId: string): void {
     this.#enforced.delete(networkId);
+    this.#kept.delete(networkId);
+    this.#told.delete(networkId);
     this.#dirty.delete(networkId);
     this.#done(networkId, undefined);
   }
@@ -97,7 +118,7 @@ export class Enforcement implements Policing, AsyncDisposable {
 
   /** What hosts are called may be other than before. */
   onHosts(hosts: readonly Pick<HostDocument, 'id' | 'name'>[]): void {
-    const names = JSON.stringify(hosts.map(({ id, name }) => [id, name]).toSorted());
+    const names = JSON.stringify(hosts.map(({ id, name }) => `${id} ${name}`).toSorted());
     if (names === this.#hostNames) return;
     this.#hostNames = names;
     for (const networkId of this.#enforced.keys()) this.touch(networkId);
@@ -115,7 +136,7 @@ export class Enforcement implements Policing, AsyncDisposable {
     return {
       default: network.policy ?? 'open',
       policies: network.name === undefined ? [] : policies.of(network.name),
-      endpoints: [...local, ...remote],
+      endpoints: withoutDoubles([...local, ...remote]),
     };
   }
 
@@ -141,10 +162,32 @@ export class Enforcement implements Policing, AsyncDisposable {
     const binding = bindings.byNetworkId(networkId);
     if (!binding) return;
     const { version } = policies;
+    if (await this.#keeps(binding)) return;
     const table = this.#enforced.get(networkId)?.table ?? new PolicyTable(host);
     const spec = table.update(this.network(binding));
     await datapath.setRules(networkId, { table: POLICY_TABLE, spec });
     this.#enforced.set(networkId, { table, version, isOpen: spec === undefined });
+  }
+
+  /**
+   * Whether rules of an earlier run stay. What they rest on is known bit by bit after a start: made from less, they would cut off live
+   * traffic. Who comes meanwhile is nobody to them until all is known, whoever had its address before.
+   */
+  async #keeps({ dockerId, network: { id } }: NetworkBinding): Promise<boolean> {
+    const { bindings, datapath, areFactsKnown } = this.#deps;
+    const isSettled = this.#enforced.has(id) || (this.#told.has(id) && areFactsKnown());
+    if (!isSettled) {
+      const endpoints = bindings.endpoints(dockerId);
+      const before = this.#kept.get(id) ?? new Set(endpoints.map((each) => each.id));
+      const fresh = endpoints.filter((each) => !before.has(each.id));
+      const addresses = fresh.flatMap((each) => each.addresses.map(({ address }) => address));
+      if (await datapath.keepRules(id, POLICY_TABLE, aboutAddresses(addresses))) {
+        this.#kept.set(id, before);
+        return true;
+      }
+    }
+    this.#kept.delete(id);
+    return false;
   }
 
   #done(networkId: string, error: unknown): void {
@@ -216,6 +259,16 @@ export class Enforcement implements Policing, AsyncDisposable {
     this.#remote.set(share, endpoints);
     return endpoints;
   }
+}
+
+/** Of two that have one address, as when a container has just moved, the first has it: whoever is here. */
+function withoutDoubles(endpoints: readonly Endpoint[]): Endpoint[] {
+  const taken = new Set<Address>();
+  return endpoints.filter(({ addresses }) => {
+    if (addresses.some((address) => taken.has(address))) return false;
+    for (const address of addresses) taken.add(address);
+    return true;
+  });
 }
 
 const nothing = async (): Promise<void> => undefined;

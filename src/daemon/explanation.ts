@@ -75,6 +75,7 @@ export function reasonText(reason: Reason): string {
     case 'outside':
       return 'outside: has no policy of its own';
     case 'itself':
+    default:
       return 'a container reaches itself';
   }
 }

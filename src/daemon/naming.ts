@@ -91,6 +91,11 @@ export class Naming implements AsyncDisposable {
     return this.#containers.names(endpointId);
   }
 
+  /** Whether Docker has been asked about all that runs here. */
+  get isCompared(): boolean {
+    return this.#containers.isCompared;
+  }
+
   /** Those that policies may ask for, once Docker has told them. */
   labelsOf(endpointId: string): Readonly<Record<string, string>> | undefined {
     return this.#containers.labels(endpointId);

@@ -33,7 +33,7 @@ export function openView(
     onRemote: (networkId, state) => {
       remotes.onRemote(networkId, state);
       naming().onRemote(networkId);
-      enforcement().touch(networkId);
+      enforcement().onRemote(networkId);
     },
     onReachable: (reachable) => {
       if (!health.setStore(reachable)) return;

@@ -84,6 +84,7 @@ export class PolicingParts implements AsyncDisposable {
           const labels = naming().labelsOf(endpointId);
           return name === undefined || !labels ? undefined : factsOf(name, labels);
         },
+        areFactsKnown: () => naming().isCompared,
         datapath,
         onEnforced: (version) => reports.set('', version),
         health,

@@ -7,7 +7,7 @@
  * chains for whom it is from and to. Each step is a look into one map, however many rules and containers there are.
  */
 import { randomInt } from 'node:crypto';
-import { familyOf } from '../net/index.js';
+import { type Address, familyOf } from '../net/index.js';
 import { nft } from '../netlink/index.js';
 import { KeptCells } from './kept-cells.js';
 import { DENIED, JudgedSubjects } from './judged-subjects.js';
@@ -22,6 +22,19 @@ export const POLICY_TABLE = { family: 'inet', name: 'weft-policy' } as const sat
 /** The table that enforces a network's policies on a host, from nothing; undefined where there is nothing to enforce. */
 export function compile(network: NetworkPolicies, host: string): nft.TableSpec | undefined {
   return new PolicyTable(host).update(network);
+}
+
+/** What in a table is about these addresses, wherever they are in it: whose they were is forgotten without it. */
+export function aboutAddresses(addresses: readonly Address[]): nft.SetSpec[] {
+  return families.flatMap((family) => {
+    const own = addresses.filter((address) => familyOf(address) === family);
+    const elements = own.map((address) => ({ key: [address] }));
+    return ['identities', 'senders', 'receivers'].map((name) => ({
+      name: `${name}${family}`,
+      type: [addressType[family]],
+      elements,
+    }));
+  });
 }
 
 /** Numbers are never given twice; of more than this many, most are those of what is long gone. */

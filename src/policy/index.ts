@@ -37,4 +37,4 @@ export { type FlowDifference, flowDifferences } from './changes.js';
 export { flowText, parseFlowProtocol } from './flow-text.js';
 export { type Expectation, parseExpectations } from './expectations.js';
 export { PolicySchema } from './schema.js';
-export { POLICY_TABLE, PolicyTable, compile } from './compile.js';
+export { POLICY_TABLE, PolicyTable, aboutAddresses, compile } from './compile.js';

@@ -1,5 +1,5 @@
 import type { Address } from '../net/index.js';
-import { deleteLink } from '../netlink/index.js';
+import { deleteLink, type nft } from '../netlink/index.js';
 import { Loop, type Status, joinErrors } from '../reconcile/index.js';
 import { Closer, KeyedMutex } from '../util/index.js';
 import { VxlanError } from './errors.js';
@@ -178,6 +178,16 @@ export class KernelDatapath implements Datapath {
       const network = known(networkId, found);
       this.#record(network, await network.setRemote(remote));
     });
+  }
+
+  async keepRules(
+    networkId: string,
+    table: nft.TableRef,
+    without: readonly nft.SetSpec[],
+  ): Promise<boolean> {
+    return this.#alone(networkId, async (found) =>
+      known(networkId, found).keepRules(table, without),
+    );
   }
 
   async setRules(networkId: string, rules: NetworkRules): Promise<void> {

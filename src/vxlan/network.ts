@@ -1,4 +1,4 @@
-import { NETLINK, type RouteEvent } from '../netlink/index.js';
+import { NETLINK, type RouteEvent, type nft } from '../netlink/index.js';
 import { Closer, allDone } from '../util/index.js';
 import { SPOOF_TABLE, type Sender } from './anti-spoof.js';
 import { VxlanError, hasErrno } from './errors.js';
@@ -167,6 +167,14 @@ export class Network implements AsyncDisposable {
     this.#suspect = undefined;
     await this.#checkRules(false, tally);
     return tally;
+  }
+
+  /** See Datapath.keepRules. */
+  async keepRules(table: nft.TableRef, without: readonly nft.SetSpec[]): Promise<boolean> {
+    const { rules } = this.#parts;
+    if (rules.areWanted !== undefined || !(await rules.areThere(table))) return false;
+    await rules.forget(table, without);
+    return true;
   }
 
   /** Answers what could not be done. */

@@ -5,7 +5,7 @@
  * pays nothing. What is not known yet stays as an earlier run left it, the bridge's flags too.
  */
 import { type Connection, nft } from '../netlink/index.js';
-import { VxlanError } from './errors.js';
+import { VxlanError, hasErrno } from './errors.js';
 import type { Tally } from './tally.js';
 import type { NetworkRules } from './types.js';
 
@@ -55,6 +55,24 @@ export class Rules {
   /** Somebody else touched them, or an exchange broke off. */
   doubt(): void {
     this.#known = undefined;
+  }
+
+  /** Whether an earlier run left the table. */
+  async areThere(table: nft.TableRef): Promise<boolean> {
+    return nft.hasTable(this.#conn, table);
+  }
+
+  /** Takes keys out of sets of a table that an earlier run left; one that is not there is fine. */
+  async forget(table: nft.TableRef, sets: readonly nft.SetSpec[]): Promise<void> {
+    for (const set of sets) {
+      for (const element of set.elements ?? []) {
+        try {
+          await nft.changeElements(this.#conn, table, [{ set, delete: [element] }]);
+        } catch (error) {
+          if (!hasErrno(error, 'ENOENT')) throw error;
+        }
+      }
+    }
   }
 
   /** Makes the table right, whatever there is. `canSee`: bridged packets get to see it. */

@@ -108,6 +108,15 @@ export interface Datapath extends AsyncDisposable {
    */
   setRemote(networkId: string, remote: Remote): Promise<void>;
   /**
+   * While not all is known that rules rest on: true when those of an earlier run are there, and stay until `setRules`; these elements are
+   * taken out of their sets, where they are in them.
+   */
+  keepRules(
+    networkId: string,
+    table: nft.TableRef,
+    without: readonly nft.SetSpec[],
+  ): Promise<boolean>;
+  /**
    * The network's own rules; until the first call those of an earlier run stay. Resolves when every packet meets them. What the kernel
    * refuses is retried, and thrown. Throws UNKNOWN_NETWORK, and NO_BRIDGE_NETFILTER when nothing passes at all.
    */

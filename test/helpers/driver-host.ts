@@ -46,6 +46,9 @@ export class RecordingDatapath implements Datapath {
 
   async setRemote(): Promise<void> {}
   async setRules(): Promise<void> {}
+  async keepRules(): Promise<boolean> {
+    return false;
+  }
   async setKnownVteps(): Promise<void> {}
   async setUnderlay(): Promise<void> {}
   async reconcile() {

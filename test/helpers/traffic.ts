@@ -18,15 +18,26 @@ interface Sent {
 
 /**
  * Between two hosts: a TCP stream, 1,000 UDP packets and 100 pings a second. Meanwhile weftd is restarted and killed so many
- * times, on one host after the other. Asserts that nothing was lost and no connection broke.
+ * times, on one host after the other; `policies`, of which each allows this traffic and nothing else, take turns. Asserts that nothing was
+ * lost and no connection broke.
  */
-export async function loseNothing(t: ExecutionContext, rounds: number): Promise<void> {
+export async function loseNothing(
+  t: ExecutionContext,
+  rounds: number,
+  policies: readonly string[] = [],
+): Promise<void> {
   await using lab = await Lab.create({ hosts: 2, engine: '28.5', store: 'consul' });
   const [h1, h2] = [lab.host(0), lab.host(1)];
   await createNetwork(lab.hosts, 'web');
   await runIdle(h1, 'from', '--network', 'web');
   await runIdle(h2, 'to', '--network', 'web');
   const address = await addressOf(h2, 'to', 'web');
+  const apply = async (host: Host, turn: number): Promise<void> => {
+    if (policies.length === 0) return;
+    await host.writeFile('/run/weft-policy.yaml', policies[turn % policies.length]!);
+    await host.weft('policy', 'apply', '-f', '/run/weft-policy.yaml', '--wait');
+  };
+  await apply(h1, 0);
   const receiving = python(h2, 'to', 'receive', address);
   await waitFor('the receiver', async () => {
     const pid = await pidOf(h2, 'to');
@@ -38,8 +49,10 @@ export async function loseNothing(t: ExecutionContext, rounds: number): Promise<
   const began = performance.now();
   for (let round = 0; round < rounds; round += 1) {
     const host = lab.host(round % 2);
+    await apply(host, round + 1);
     await host.daemon.restart();
     await answers(host);
+    await apply(host, round + 2);
     await host.daemon.kill();
     await host.daemon.start();
     await answers(host);

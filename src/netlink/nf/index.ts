@@ -71,6 +71,7 @@ export {
   changeTable,
   deleteTable,
   ensureTable,
+  hasTable,
   openTableMonitor,
   readElements,
   replaceTable,

@@ -119,6 +119,12 @@ async function unlessGone<T>(read: Promise<T>): Promise<T | undefined> {
   });
 }
 
+/** Whether there is such a table, whatever it holds. */
+export async function isThere(conn: Connection, table: TableRef): Promise<boolean> {
+  const asked = about(table, NFT_GETTABLE, { name: table.name });
+  return (await unlessGone(conn.get(asked, NFT_NEWTABLE))) !== undefined;
+}
+
 /**
  * The table as it is, or undefined. All of it is of one moment: the kernel's generation is the same before and after, or
  * it is read again, at most 10 times, then INTERRUPTED. `conn` is one of NETLINK.NETFILTER.

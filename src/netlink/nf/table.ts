@@ -10,7 +10,7 @@ import { commit } from './commit.js';
 import { type Key, keyFromBytes } from './data-type.js';
 import { elementForm, tableForm } from './form.js';
 import { delElements, delTable, newElements, newTable } from './message.js';
-import { observeElements, observeTable } from './observe.js';
+import { isThere, observeElements, observeTable } from './observe.js';
 import { differenceOf } from './difference.js';
 import { planTable } from './plan.js';
 import { type ElementSpec, type SetSpec, type TableRef, type TableSpec } from './spec.js';
@@ -83,6 +83,11 @@ export async function changeElements(
     return [...delElements(table, name, forms(gone)), ...newElements(table, name, forms(add))];
   });
   await commit(conn, messages);
+}
+
+/** Whether there is such a table, whatever it holds. */
+export async function hasTable(conn: Connection, table: TableRef): Promise<boolean> {
+  return isThere(conn, table);
 }
 
 /** The keys of a set in the kernel; none when there is no such set. */

@@ -57,6 +57,7 @@ async function setUp(t: ExecutionContext, policy?: 'isolated') {
   const health = new Map<string, unknown>();
   const remote: Announcement[] = [];
   let refusals = 0;
+  const known = { facts: true, rules: false, forgotten: [] as string[] };
   const enforcement = new Enforcement({
     hostId: 'h1',
     hostName: 'alpha',
@@ -64,7 +65,14 @@ async function setUp(t: ExecutionContext, policy?: 'isolated') {
     bindings,
     view: { hosts: () => [{ id: 'h2', name: 'beta' }], endpoints: () => remote },
     factsOf: (id) => facts.get(id),
+    areFactsKnown: () => known.facts,
     datapath: {
+      keepRules: async (_, __, without) => {
+        known.forgotten.push(
+          ...without.flatMap(({ elements = [] }) => elements.map(({ key }) => String(key[0]))),
+        );
+        return known.rules;
+      },
       setRules: async (id, rules) => {
         t.is(id, NET);
         if (refusals > 0) {
@@ -97,6 +105,7 @@ async function setUp(t: ExecutionContext, policy?: 'isolated') {
     reported,
     health,
     remote,
+    known,
     enforcement,
     take,
     refuse: (times: number) => (refusals = times),
@@ -173,6 +182,27 @@ test('enforcement > containers are known by what Docker says of them, here and e
   );
 });
 
+test('enforcement > whoever is here has its address, whatever another host still says', async (t) => {
+  const { bindings, enforcement, facts, remote } = await setUp(t);
+  await bindings.addEndpoint(bindingOf('e1', '10.83.0.2'));
+  facts.set('e1', factsOf('web-1'));
+  const stale = {
+    id: 'e0',
+    mac: '02:42:0a:53:01:02',
+    addresses: ['10.83.0.2/16'],
+    dns: { container: '123456789abc', names: ['gone-1'] },
+    labels: {},
+  };
+  remote.push(
+    Announcement.parse(JSON.stringify({ v: 1, network: NET, host: 'h2', endpoints: [stale] }))!,
+  );
+  const { endpoints } = enforcement.network(bindings.network('d1')!);
+  t.deepEqual(
+    endpoints.map(({ id }) => id),
+    ['e1'],
+  );
+});
+
 test('enforcement > what the kernel refuses is said, tried again, and not reported as enforced', async (t) => {
   const { enforcement, health, reported, refuse, set, take } = await setUp(t);
   await take(0);
@@ -192,6 +222,29 @@ test('enforcement > changes that come together are worked out once', async (t) =
   const before = set.length;
   await Promise.all(Array.from({ length: 20 }, async () => enforcement.settle(NET)));
   t.true(set.length - before <= 2);
+});
+
+test('enforcement > rules of an earlier run stay until all is known that new ones rest on', async (t) => {
+  const { bindings, enforcement, known, reported, set, take } = await setUp(t);
+  await bindings.addEndpoint(bindingOf('e1', '10.83.0.2'));
+  Object.assign(known, { facts: false, rules: true });
+  await take(1, closed);
+  t.deepEqual([set.length, reported.length], [0, 0]);
+  await bindings.addEndpoint(bindingOf('e2', '10.83.0.3'));
+  await enforcement.settle(NET);
+  t.is(set.length, 0);
+  t.deepEqual(
+    [...new Set(known.forgotten)],
+    ['10.83.0.3'],
+    'who had the address of one that comes is nobody',
+  );
+  enforcement.onRemote(NET);
+  await enforcement.settle(NET);
+  t.is(set.length, 0, 'Docker has not said what runs here');
+  known.facts = true;
+  enforcement.onCompared();
+  await until(t, 'enforced', () => reported.at(-1) === 1);
+  t.is(set.length, 1);
 });
 
 test('known policies > one that can’t be read holds as before, or closes its networks', async (t) => {
