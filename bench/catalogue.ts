@@ -5,6 +5,7 @@ import { datapath } from './datapath/index.js';
 import { containers } from './dns/containers.js';
 import { dns } from './dns/index.js';
 import { micro } from './micro/index.js';
+import { policy } from './policy/index.js';
 import { profile } from './profile/index.js';
 import { scale } from './scale/index.js';
 
@@ -16,6 +17,7 @@ export const benches: readonly Bench[] = [
   dns,
   containers,
   micro,
+  policy,
   profile,
   scale,
 ];

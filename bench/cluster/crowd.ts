@@ -77,7 +77,12 @@ export class Crowd {
       version: VERSION,
       startedAt: new Date(0).toISOString(),
     };
-    await this.#store.transact([{ op: 'set', key: keys.host(id), value: format(document) }]);
+    // It has no kernel in which policies could lack.
+    const enforced = { host: id, version: Number.MAX_SAFE_INTEGER };
+    await this.#store.transact([
+      { op: 'set', key: keys.host(id), value: format(document) },
+      { op: 'set', key: keys.enforced(id), value: format(enforced) },
+    ]);
     this.#hosts.push({ id, networks: new Networks(this.#store, id), endpoints: [] });
   }
 
@@ -98,6 +103,7 @@ export class Crowd {
       dns: { container: id.slice(0, 12), names: [name, `service-${n % 100}`] },
       mac: macFromAddress(address),
       addresses: [{ address, prefixLength: 16 }],
+      labels: { 'com.docker.compose.service': `service-${n % 100}`, group: `g${n % 500}` },
     });
     return host;
   }

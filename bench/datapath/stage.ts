@@ -5,7 +5,7 @@ import type { Path, Place } from './place.js';
 const OVERHEAD = 50;
 
 const network = 'bench';
-const overlay = 'bench-overlay';
+export const overlay = 'bench-overlay';
 
 /**
  * A lab whose first two hosts are a swarm and know nothing of weft, and whose other two know nothing of a swarm: rules that
@@ -32,14 +32,14 @@ function weftArgs(): string[] {
   return ['network', 'create', ...drivers, '--ipv6', network];
 }
 
-function overlayArgs(mtu: number): string[] {
+export function overlayArgs(mtu: number): string[] {
   const driver = ['--driver', 'overlay', '--attachable', '--subnet', '10.44.0.0/24'];
   // Docker does not look at the underlay.
   const options = ['--opt', `com.docker.network.driver.mtu=${mtu - OVERHEAD}`];
   return ['network', 'create', ...driver, ...options, overlay];
 }
 
-async function joinSwarm(manager: Host, worker: Host): Promise<void> {
+export async function joinSwarm(manager: Host, worker: Host): Promise<void> {
   await manager.docker('swarm', 'init', '--advertise-addr', manager.address);
   const token = await manager.docker('swarm', 'join-token', '--quiet', 'worker');
   await worker.docker('swarm', 'join', '--token', token, `${manager.address}:2377`);
@@ -50,7 +50,7 @@ function bare({ state }: Host): Place {
   return { pid: state.pid, addresses: { 4: state.address, 6: state.address6 } };
 }
 
-async function containers(subject: string, on: string, one: Host, two: Host): Promise<Path> {
+export async function containers(subject: string, on: string, one: Host, two: Host): Promise<Path> {
   const client = await start(one, on);
   const server = await start(two, on);
   const address = server.addresses[4] ?? '';

@@ -11,6 +11,8 @@ export type DaemonDetail =
   | { readonly code: 'NOT_EXPLAINED'; readonly what: string }
   /** Another policy of the name is for other networks. */
   | { readonly code: 'POLICY_NAME_TAKEN'; readonly policy: string }
+  /** The store takes no more in one document. */
+  | { readonly code: 'POLICY_TOO_LONG'; readonly policy: string }
   | { readonly code: 'POLICY_UNKNOWN'; readonly policy: string }
   | { readonly code: 'NETWORK_IN_USE'; readonly network: string }
   | { readonly code: 'NETWORK_NOT_ANNOUNCED'; readonly network: string }

@@ -31,6 +31,8 @@ import type { PolicingParts } from './policing.js';
 const DRY_RUN_MS = 3000;
 const TURN_MS = 5;
 const MAX_FLOWS = 1000;
+/** As JSON it takes a little more, of the 350,000 of a transaction. */
+const MAX_POLICY_OCTETS = 256_000;
 
 export interface OperatorPoliciesDeps {
   readonly policies: PolicingParts['policies'];
@@ -59,7 +61,10 @@ export class OperatorPolicies {
   async apply({ files, dryRun }: ApplyPolicies, signal: AbortSignal): Promise<AppliedPolicies> {
     const { policies, known, view } = this.#deps;
     const documents = files.flatMap(({ source, text }) => parsePolicies(text, source));
-    for (const document of documents) this.#assertReplaces(document, documents);
+    for (const document of documents) {
+      assertFits(document);
+      this.#assertReplaces(document, documents);
+    }
     const outcome = { added: [] as string[], changed: [] as string[], unchanged: [] as string[] };
     for (const { policy, text, networks } of documents) {
       const before = known.get(policy.name);
@@ -216,6 +221,15 @@ export class OperatorPolicies {
     }
     return { flows, ...(notLookedAt > 0 && { notLookedAt }) };
   }
+}
+
+function assertFits({ policy: { name }, text }: PolicyDocument): void {
+  const octets = Buffer.byteLength(text);
+  if (octets <= MAX_POLICY_OCTETS) return;
+  throw new DaemonError(
+    { code: 'POLICY_TOO_LONG', policy: name },
+    `policy "${name}" has ${octets} octets and the store takes ${MAX_POLICY_OCTETS} of each; split it: rules of all policies count together`,
+  );
 }
 
 function afterwards(

@@ -75,11 +75,7 @@ export class PolicyTable {
       before?.default !== network.default || !sameItems(before.policies, network.policies);
     // Whoever had an address must not leave its connections to the next; who is new has none.
     if (isOther || lost) this.#epoch = this.#epoch < MAX_EPOCH ? this.#epoch + 1 : 1;
-    const rules = network.policies.flatMap(({ ingress = [], egress = [] }) => [
-      ...ingress,
-      ...egress,
-    ]);
-    const cellsNow = cells.update(rules, peers.named);
+    const cellsNow = cells.update(network.policies, peers.named);
     const [from, to] = [senders.update(network, peers), receivers.update(network, peers)];
     const own = judged.update([...from, ...to], { network, peers, cells: cellsNow });
     if (parties || !addresses.identities) {
@@ -178,51 +174,51 @@ function forwardChain(epoch: number): nft.ChainSpec {
     base: { type: 'filter', hook: 'forward', priority: 0, policy: 'drop' },
     rules: [
       rule('passed before', ctState('established', 'related'), ctMark.is(epoch), accept),
-      rule('neighbor discovery', icmpv6.type.is(ND.solicit), accept),
-      rule('neighbor discovery', icmpv6.type.is(ND.advert), accept),
-      rule(
-        'about a connection that is to be judged again first',
-        ctState('related'),
-        counter,
-        drop,
-      ),
-      rule('of no connection', ctState('invalid', 'untracked'), counter, drop),
-      // Untracked so far, since the network had no policy. Who began it is to go on first.
-      rule(
-        'older than the policy, from who seems to have been asked',
-        ctState('new'),
-        tcp.isNotFirst,
-        tcp.sport.below(FIRST_EPHEMERAL),
-        tcp.dport.atLeast(FIRST_EPHEMERAL),
-        counter,
-        drop,
-      ),
-      rule('from nobody until known', setPriority(0)),
-      rule('from whom', ip.saddr.packetPriorityOf('identities4')),
-      rule('from whom', ip6.saddr.packetPriorityOf('identities6')),
-      rule('from nobody that is known', isNobody, counter, drop),
-      rule('to nobody until known', setPriority(0)),
-      rule('to whom', ip.daddr.packetPriorityOf('identities4')),
-      rule('to whom', ip6.daddr.packetPriorityOf('identities6')),
-      rule('to nobody that is known', isNobody, counter, drop),
-      rule('of a protocol that no rule names, until known', setMark.packet(0)),
-      rule('of which protocol', meta.l4proto.packetMarkOf('protocols')),
-      rule('to which port', goesOn, nft.concat(meta.l4proto, th.dport).packetMarkOf('ports')),
-      rule('of which type', goesOn, icmp.type.packetMarkOf('types4')),
-      rule('of which type', goesOn, icmpv6.type.packetMarkOf('types6')),
-      rule('from which port', answers, nft.concat(meta.l4proto, th.sport).packetMarkOf('ports')),
-      rule('to which type', answers, icmp.type.packetMarkOf('answers4')),
-      rule('to which type', answers, icmpv6.type.packetMarkOf('answers6')),
-      rule('may it be sent', ip.saddr.verdictOf('senders4')),
-      rule('may it be sent', ip6.saddr.verdictOf('senders6')),
-      rule('from whom', ip.saddr.packetPriorityOf('identities4')),
-      rule('from whom', ip6.saddr.packetPriorityOf('identities6')),
-      rule('may it be received', ip.daddr.verdictOf('receivers4')),
-      rule('may it be received', ip6.daddr.verdictOf('receivers6')),
+      ...judgement,
       rule('nobody is against it', ...forgotten, setMark.connection(epoch), accept),
     ],
   };
 }
+
+/** The same in every table, and so worked out once. */
+const judgement: readonly nft.RuleSpec[] = [
+  rule('neighbor discovery', icmpv6.type.is(ND.solicit), accept),
+  rule('neighbor discovery', icmpv6.type.is(ND.advert), accept),
+  rule('about a connection that is to be judged again first', ctState('related'), counter, drop),
+  rule('of no connection', ctState('invalid', 'untracked'), counter, drop),
+  // Untracked so far, since the network had no policy. Who began it is to go on first.
+  rule(
+    'older than the policy, from who seems to have been asked',
+    ctState('new'),
+    tcp.isNotFirst,
+    tcp.sport.below(FIRST_EPHEMERAL),
+    tcp.dport.atLeast(FIRST_EPHEMERAL),
+    counter,
+    drop,
+  ),
+  rule('from nobody until known', setPriority(0)),
+  rule('from whom', ip.saddr.packetPriorityOf('identities4')),
+  rule('from whom', ip6.saddr.packetPriorityOf('identities6')),
+  rule('from nobody that is known', isNobody, counter, drop),
+  rule('to nobody until known', setPriority(0)),
+  rule('to whom', ip.daddr.packetPriorityOf('identities4')),
+  rule('to whom', ip6.daddr.packetPriorityOf('identities6')),
+  rule('to nobody that is known', isNobody, counter, drop),
+  rule('of a protocol that no rule names, until known', setMark.packet(0)),
+  rule('of which protocol', meta.l4proto.packetMarkOf('protocols')),
+  rule('to which port', goesOn, nft.concat(meta.l4proto, th.dport).packetMarkOf('ports')),
+  rule('of which type', goesOn, icmp.type.packetMarkOf('types4')),
+  rule('of which type', goesOn, icmpv6.type.packetMarkOf('types6')),
+  rule('from which port', answers, nft.concat(meta.l4proto, th.sport).packetMarkOf('ports')),
+  rule('to which type', answers, icmp.type.packetMarkOf('answers4')),
+  rule('to which type', answers, icmpv6.type.packetMarkOf('answers6')),
+  rule('may it be sent', ip.saddr.verdictOf('senders4')),
+  rule('may it be sent', ip6.saddr.verdictOf('senders6')),
+  rule('from whom', ip.saddr.packetPriorityOf('identities4')),
+  rule('from whom', ip6.saddr.packetPriorityOf('identities6')),
+  rule('may it be received', ip.daddr.verdictOf('receivers4')),
+  rule('may it be received', ip6.daddr.verdictOf('receivers6')),
+];
 
 const deniedChain: nft.ChainSpec = { name: DENIED, rules: [rule(undefined, counter, drop)] };
 

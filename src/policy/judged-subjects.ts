@@ -13,6 +13,9 @@ interface Kept {
   readonly policies: readonly Policy[];
   readonly cells: readonly Cell[];
   readonly usual: NetworkPolicies['default'];
+  readonly named: string;
+  /** Of all peers, and, where that is another, of those that its rules are about. */
+  readonly peers: number;
   readonly stamp: string;
 }
 
@@ -37,18 +40,23 @@ export class JudgedSubjects {
       .join();
     return subjects.map((subject) => {
       const { name, policies, direction } = subject;
-      const stamp = `${peers.stampOf(policies.flatMap((policy) => policy[direction] ?? []))} ${named}`;
       const known = before.get(name);
       const usual = network.default;
-      const isSame =
-        known?.stamp === stamp &&
-        known.cells === cells &&
+      const isFit =
+        known?.cells === cells &&
+        known.named === named &&
         known.usual === usual &&
         sameItems(known.policies, policies);
-      const judged = isSame
-        ? known.judged
-        : judgeSubject(subject, { network, peers, cells, cellsAbout });
-      this.#kept.set(name, { judged, policies, cells, usual, stamp });
+      if (isFit && known.peers === peers.stamp) {
+        this.#kept.set(name, known);
+        return known.judged;
+      }
+      const stamp = peers.stampOf(policies.flatMap((policy) => policy[direction] ?? []));
+      const judged =
+        isFit && known.stamp === stamp
+          ? known.judged
+          : judgeSubject(subject, { network, peers, cells, cellsAbout });
+      this.#kept.set(name, { judged, policies, cells, usual, named, stamp, peers: peers.stamp });
       return judged;
     });
   }

@@ -1,7 +1,8 @@
 import type { nft } from '../netlink/index.js';
 import { type Cell, type Cells, cellsOf } from './cells.js';
-import type { PortMatch, Rule } from './model.js';
+import type { Policy, PortMatch } from './model.js';
 import type { Numbers } from './numbers.js';
+import { sameItems } from './peers.js';
 import { textOf } from './texts.js';
 
 export interface CellsNow {
@@ -14,6 +15,8 @@ export interface CellsNow {
 /** The cells of a network, worked out again only when its rules have other ports. */
 export class KeptCells {
   readonly #numbers: Numbers;
+  #policies: readonly Policy[] = [];
+  #matches: readonly PortMatch[] = [];
   #key: string | undefined;
   #now: CellsNow = { cells: [], sets: [] };
 
@@ -22,18 +25,31 @@ export class KeptCells {
   }
 
   /** `named`: all that names of ports stand for. */
-  update(rules: readonly Rule[], named: ReadonlySet<string>): CellsNow {
-    const matches = new Map<string, PortMatch>();
-    for (const { ports = [] } of rules) {
-      for (const port of ports) matches.set(textOf(port), port);
-    }
-    const key = JSON.stringify([[...matches.keys()].toSorted(), [...named].toSorted()]);
+  update(policies: readonly Policy[], named: ReadonlySet<string>): CellsNow {
+    if (!sameItems(policies, this.#policies)) this.#matches = matchesOf(policies);
+    this.#policies = policies;
+    const key = JSON.stringify([this.#matches.map(textOf), [...named].toSorted()]);
     if (key === this.#key) return this.#now;
-    const { cells, maps } = cellsOf([...matches.values()], named, this.#numbers);
+    const { cells, maps } = cellsOf(this.#matches, named, this.#numbers);
     this.#key = key;
     this.#now = { cells, sets: cellMaps(maps) };
     return this.#now;
   }
+}
+
+/** In an order of their own. */
+function matchesOf(policies: readonly Policy[]): PortMatch[] {
+  const matches = new Map<string, PortMatch>();
+  for (const { ingress = [], egress = [] } of policies) {
+    for (const rules of [ingress, egress]) {
+      for (const { ports = [] } of rules) {
+        for (const port of ports) matches.set(textOf(port), port);
+      }
+    }
+  }
+  return [...matches]
+    .toSorted(([a], [b]) => Number(a > b) - Number(a < b))
+    .map(([, match]) => match);
 }
 
 function cellMaps(maps: Cells['maps']): nft.SetSpec[] {

@@ -111,6 +111,11 @@ export class Peers {
     );
   }
 
+  /** Another whenever `of` any rule may answer otherwise. */
+  get stamp(): number {
+    return this.#stamps;
+  }
+
   /** Another text whenever `of` any of these rules may answer otherwise. */
   stampOf(rules: readonly Rule[]): string {
     const stamps = new Set<number>();

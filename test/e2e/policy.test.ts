@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import test from 'ava';
 import { type Host, waitFor } from '../../lab/index.js';
 import { leaveClean, onHosts, sharedLab } from '../helpers/lab.js';
-import { PolicyAgent } from '../helpers/policy-agents.js';
 import { type Probe, policyCases } from '../helpers/policy-cases.js';
+import { removePolicies, startParties, stopAgents, wrong } from '../helpers/policy-parties.js';
 import { tempDir } from '../helpers/temp-dir.js';
-import { createNetwork, listed, nothingLeft, runIdle, startDaemons } from '../helpers/weft-lab.js';
+import { createNetwork, nothingLeft, startDaemons } from '../helpers/weft-lab.js';
 
 const lab = await sharedLab();
 const three = onHosts(lab, 3);
@@ -19,93 +19,12 @@ test.afterEach.always(async (t) => {
 });
 test.after.always(async () => nothingLeft(lab));
 
-async function removePolicies(host: Host): Promise<void> {
-  for (const { id } of await listed<{ id: string }>(host, 'policy')) {
-    await host.weft('policy', 'rm', id, '--wait');
-  }
-}
-
-const PORTS = [80, 81];
-
-interface Party {
-  readonly project: string;
-  readonly service: string;
-  readonly host: Host;
-  readonly address: string;
-  readonly name: string;
-}
-
-const parties: readonly Party[] = ['x', 'y', 'z'].flatMap((project, i) =>
-  ['a', 'b', 'c'].map((service, j) => ({
-    project,
-    service,
-    host: lab.hosts[i]!,
-    address: `10.83.${i}.${11 + j}`,
-    name: `${project}-${service}`,
-  })),
-);
-
-const questions = (from: Party): readonly (Probe & { readonly to: Party })[] =>
-  parties
-    .filter((to) => to !== from)
-    .flatMap((to) => [
-      ...PORTS.flatMap((port) =>
-        ['tcp', 'udp', 'sctp'].map((protocol) => ({ from, to, port, protocol })),
-      ),
-      { from, to, port: 0, protocol: 'icmp' },
-    ]);
-
-/** Runs the nine containers, with an agent in each. */
-async function startParties(): Promise<Map<Party, PolicyAgent>> {
-  const agents = await Promise.all(
-    parties.map(async (party): Promise<[Party, PolicyAgent]> => {
-      const { host, name, project, service, address } = party;
-      const labels = [
-        `com.docker.compose.project=${project}`,
-        `com.docker.compose.service=${service}`,
-        `pod=${service}`,
-        'weft.port.serve-80=80/tcp',
-        'weft.port.serve-81=81/udp',
-      ];
-      const flags = labels.flatMap((label) => ['--label', label]);
-      await runIdle(host, name, '--network', 'web', '--ip', address, ...flags);
-      return [party, await PolicyAgent.start(host, name, PORTS)];
-    }),
-  );
-  return new Map(agents);
-}
-
-/** Asks all at once, everybody; answers who is reached otherwise than `passes` says. */
-async function wrong(
-  agents: ReadonlyMap<Party, PolicyAgent>,
-  passes: (probe: Probe) => boolean,
-): Promise<{ readonly wrong: string[]; readonly passed: number; readonly asked: number }> {
-  const found: string[] = [];
-  let [passed, asked] = [0, 0];
-  await Promise.all(
-    [...agents].map(async ([from, agent]) => {
-      const own = questions(from);
-      const answers = await agent.ask(
-        own.map(({ to, protocol, port }) => [to.address, protocol, port]),
-      );
-      for (const [i, probe] of own.entries()) {
-        asked += 1;
-        if (answers[i]) passed += 1;
-        if (answers[i] === passes(probe)) continue;
-        const words = `${from.name} to ${probe.to.name} ${probe.protocol}/${probe.port}`;
-        found.push(`${words} ${answers[i] ? 'passes' : 'is dropped'}`);
-      }
-    }),
-  );
-  return { wrong: found, passed, asked };
-}
-
 three('the truth table: every pair and port on three hosts, case after case', async (t) => {
   t.timeout(600_000);
   await using dir = await tempDir();
   const [first] = lab.hosts as [Host];
   await createNetwork(lab.hosts, 'web', '--subnet', '10.83.0.0/16');
-  const agents = await startParties();
+  const agents = await startParties(lab);
   try {
     const file = join(dir.path, 'policies.yaml');
     const rows: string[] = [];
@@ -125,7 +44,7 @@ three('the truth table: every pair and port on three hosts, case after case', as
     await check('no policy any more', () => true);
     t.log(rows.join('\n'));
   } finally {
-    await Promise.all([...agents.values()].map(async (agent) => agent.stop()));
+    await stopAgents(agents);
   }
 });
 
@@ -135,7 +54,7 @@ three(
     await using dir = await tempDir();
     const [first, , third] = lab.hosts as [Host, Host, Host];
     await createNetwork(lab.hosts, 'web', '--subnet', '10.83.0.0/16', '-o', 'policy=isolated');
-    const agents = await startParties();
+    const agents = await startParties(lab);
     try {
       t.deepEqual((await wrong(agents, () => false)).wrong, []);
       const file = join(dir.path, 'open.yaml');
@@ -155,7 +74,7 @@ three(
       t.regex(words, /sender's side: +allow, rule 1 of policy "out", .*open\.yaml:\d+$/m);
       t.regex(words, /receiver's side: +deny, no rule allows it in "web"$/m);
     } finally {
-      await Promise.all([...agents.values()].map(async (agent) => agent.stop()));
+      await stopAgents(agents);
     }
   },
 );
@@ -166,7 +85,7 @@ three(
     await using dir = await tempDir();
     const [first, second] = lab.hosts as [Host, Host];
     await createNetwork(lab.hosts, 'web', '--subnet', '10.83.0.0/16');
-    const agents = await startParties();
+    const agents = await startParties(lab);
     try {
       const file = join(dir.path, 'closed.yaml');
       await writeFile(
@@ -193,7 +112,7 @@ three(
       t.true(performance.now() - began < 2000);
       t.true(await isEnforced(), 'after the flush');
     } finally {
-      await Promise.all([...agents.values()].map(async (agent) => agent.stop()));
+      await stopAgents(agents);
     }
   },
 );

@@ -9,6 +9,7 @@ import {
   type BaseChain,
   type ChainSpec,
   type ElementSpec,
+  type RuleSpec,
   type SetSpec,
   type TableRef,
   type TableSpec,
@@ -73,11 +74,20 @@ function baseForm(family: NfFamily, base: BaseChain): BaseForm {
   return { type, hook, priority, policy: VERDICT[policy], devices: devices.toSorted() };
 }
 
+/** Rules are compared with what they were, change after change: each is worked out once. */
+const known = new WeakMap<RuleSpec, { readonly family: NfFamily; readonly form: RuleForm }>();
+
+function ruleForm(family: NfFamily, rule: RuleSpec): RuleForm {
+  const before = known.get(rule);
+  if (before?.family === family) return before.form;
+  const { comment, statements } = rule;
+  const form = { comment, expressions: compile(family, statements) };
+  known.set(rule, { family, form });
+  return form;
+}
+
 function chainForm(family: NfFamily, chain: ChainSpec): ChainForm {
-  const rules = chain.rules.map(({ comment, statements }) => ({
-    comment,
-    expressions: compile(family, statements),
-  }));
+  const rules = chain.rules.map((rule) => ruleForm(family, rule));
   const { name, comment, base } = chain;
   return { name, comment, base: base && baseForm(family, base), rules };
 }
@@ -145,5 +155,15 @@ export function tableForm(spec: TableSpec): TableForm {
 
 /** Text that is the same for rule lists that do, and say, the same. */
 export function rulesText(rules: readonly RuleForm[]): string {
-  return JSON.stringify(rules.map((r) => [r.comment ?? '', ...r.expressions.map(fingerprint)]));
+  return rules.map(ruleText).join('\n');
+}
+
+const ruleTexts = new WeakMap<RuleForm, string>();
+
+function ruleText(rule: RuleForm): string {
+  const before = ruleTexts.get(rule);
+  if (before !== undefined) return before;
+  const text = JSON.stringify([rule.comment ?? '', ...rule.expressions.map(fingerprint)]);
+  ruleTexts.set(rule, text);
+  return text;
 }
