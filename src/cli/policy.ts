@@ -9,6 +9,7 @@ import { type AskingOptions, asking, askingCommand } from './asking.js';
 import { explainCommand } from './explain.js';
 import { again, filesOf } from './files.js';
 import type { Io } from './io.js';
+import { logCommand } from './policy-log.js';
 import { testCommand } from './policy-test.js';
 import { lineDifference } from './line-difference.js';
 import { printable, table } from './table.js';
@@ -35,6 +36,7 @@ export function policyCommand(io: Io): Command {
     .addCommand(removeCommand(io))
     .addCommand(statusCommand(io))
     .addCommand(testCommand(io))
+    .addCommand(logCommand(io))
     .addCommand(explainCommand(io));
 }
 

@@ -11,6 +11,8 @@ import {
   type Explain,
   type Explanation,
   ExplanationSchema,
+  type PolicyLogEntry,
+  PolicyLogEntrySchema,
   type PolicySummary,
   PolicySummarySchema,
   type TestPolicies,
@@ -153,6 +155,13 @@ export class ControlClient {
   async testPolicies(json: TestPolicies): Promise<TestedPolicies> {
     const [method, path, timeoutMs] = ['POST', '/v1/policies/test', CHANGE_TIMEOUT_MS] as const;
     return this.#call({ method, path, json, timeoutMs }, TestedSchema);
+  }
+
+  /** Packets denied or logged on the daemon's host; as `events`. */
+  async policyLog(after = 0, { wait = false } = {}): Promise<PolicyLogEntry[]> {
+    const waitMs = wait ? Math.floor(this.#timeoutMs / 2) : 0;
+    const query = `?after=${after}&waitMs=${waitMs}`;
+    return (await this.#get('/v1/policies/log', pageSchema(PolicyLogEntrySchema), query)).items;
   }
 
   /** Takes a host that is away out of the cluster, by name or id; resolves when what it had is free. */

@@ -34,6 +34,7 @@ export type {
   Explanation,
   FlowChange,
   PolicyFile,
+  PolicyLogEntry,
   PolicySummary,
   TestPolicies,
   TestedPolicies,

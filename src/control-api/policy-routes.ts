@@ -9,6 +9,7 @@ import {
   type TestPolicies,
   TestPoliciesSchema,
 } from './policy-schema.js';
+import { type EventQuery, EventQuerySchema } from './schema.js';
 import type { PolicySource } from './source.js';
 
 /** A change asks the store; who is not done by then is told so. */
@@ -35,6 +36,11 @@ export function policyRoutes(app: FastifyInstance, policies: PolicySource): void
     '/v1/policies/explain',
     { schema: { body: ExplainSchema } },
     async ({ body }) => policies.explain(body),
+  );
+  app.get<{ Querystring: EventQuery }>(
+    '/v1/policies/log',
+    { schema: { querystring: EventQuerySchema } },
+    async ({ query: { after, waitMs } }) => ({ items: await policies.log(after, waitMs) }),
   );
   app.post<{ Body: TestPolicies }>(
     '/v1/policies/test',

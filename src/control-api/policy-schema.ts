@@ -91,6 +91,18 @@ export const EnforcedQuerySchema = Type.Object(
 );
 export type EnforcedQuery = Static<typeof EnforcedQuerySchema>;
 
+export const PolicyLogEntrySchema = Type.Object({
+  id: Type.Integer({ minimum: 0, description: 'rises with time' }),
+  at: text('when'),
+  network: text('its name'),
+  from: text('who sent: name and address'),
+  to: text('to whom'),
+  port: text('tcp/80, icmp/8, or a protocol'),
+  verdict: Type.Enum(['deny', 'log'], { description: 'log: it went on' }),
+  why: text('which side, and which rule'),
+});
+export type PolicyLogEntry = Static<typeof PolicyLogEntrySchema>;
+
 /** What `POST /v1/policies/explain` takes. */
 export const ExplainSchema = Type.Object(
   {

@@ -5,6 +5,7 @@ import type {
   EnforcedQuery,
   Explain,
   Explanation,
+  PolicyLogEntry,
   PolicySummary,
   TestPolicies,
   TestedPolicies,
@@ -49,4 +50,6 @@ export interface PolicySource {
   explain(question: Explain): Soon<Explanation>;
   /** Whether flows meet the fate that is expected, now or as if policies were applied. */
   test(wanted: TestPolicies): Soon<TestedPolicies>;
+  /** Packets that were denied or logged on this host after the one with this id, oldest first; waits this long when none was. */
+  log(after: number, waitMs: number): Soon<readonly PolicyLogEntry[]>;
 }

@@ -31,6 +31,8 @@ export interface EnforcementDeps {
   /** Whether Docker has said, of all that runs here, what it is. */
   readonly areFactsKnown: () => boolean;
   readonly datapath: Pick<Datapath, 'setRules' | 'keepRules'>;
+  /** A network has rules now, or none. */
+  readonly onRules: (networkId: string, hasRules: boolean) => void;
   /** Every network here is judged by this version of the policies. */
   readonly onEnforced: (version: number) => void;
   readonly health: Pick<Health, 'set'>;
@@ -106,6 +108,7 @@ export class Enforcement implements Policing, AsyncDisposable {
     this.#kept.delete(networkId);
     this.#told.delete(networkId);
     this.#dirty.delete(networkId);
+    this.#deps.onRules(networkId, false);
     this.#done(networkId, undefined);
   }
 
@@ -158,15 +161,19 @@ export class Enforcement implements Policing, AsyncDisposable {
   }
 
   async #enforce(networkId: string): Promise<void> {
-    const { policies, bindings, datapath, hostName: host } = this.#deps;
+    const { policies, bindings, datapath, onRules, hostName: host } = this.#deps;
     const binding = bindings.byNetworkId(networkId);
     if (!binding) return;
     const { version } = policies;
-    if (await this.#keeps(binding)) return;
+    if (await this.#keeps(binding)) {
+      onRules(networkId, true);
+      return;
+    }
     const table = this.#enforced.get(networkId)?.table ?? new PolicyTable(host);
     const spec = table.update(this.network(binding));
     await datapath.setRules(networkId, { table: POLICY_TABLE, spec });
     this.#enforced.set(networkId, { table, version, isOpen: spec === undefined });
+    onRules(networkId, spec !== undefined);
   }
 
   /**

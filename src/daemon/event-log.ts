@@ -1,5 +1,6 @@
 import type { Event } from '../control-api/index.js';
 import { messageOf } from '../util/index.js';
+import { Feed } from './feed.js';
 import type { Log } from './log.js';
 
 /** Some days of an ordinary host, or the last minutes of a bad one, in well under a megabyte. */
@@ -26,10 +27,8 @@ export interface Happening {
 export class EventLog implements AsyncDisposable {
   readonly #log: Log;
   readonly #now: () => Date;
-  readonly #events: Event[] = [];
-  readonly #waiting = new Set<() => void>();
+  readonly #events = new Feed<Event>(KEPT);
   #lastId: number;
-  #isClosed = false;
 
   constructor(log: Log, now: () => Date = () => new Date()) {
     this.#log = log;
@@ -40,40 +39,22 @@ export class EventLog implements AsyncDisposable {
   add({ level = 'info', ...what }: Happening, error?: unknown): void {
     const text = error === undefined ? what.text : `${what.text}: ${messageOf(error)}`;
     const event = { ...what, level, text, id: (this.#lastId += 1), at: this.#now().toISOString() };
-    this.#events.push(event);
-    if (this.#events.length > KEPT) this.#events.shift();
+    this.#events.add(event);
     const { network, host, code } = what;
     const err = error === undefined ? {} : { err: error };
     this.#log[level](
       { event: code, ...(network && { network }), ...(host && { host }), ...err },
       what.text,
     );
-    for (const wake of this.#waiting) wake();
   }
 
   /** What came after the event with this id, oldest first. When nothing did, waits for it this long. */
   async after(id: number, waitMs: number): Promise<Event[]> {
-    const found = this.#events.filter((event) => event.id > id);
-    if (found.length > 0 || waitMs <= 0 || this.#isClosed) return found;
-    await this.#next(waitMs);
-    return this.#events.filter((event) => event.id > id);
+    return this.#events.after(id, waitMs);
   }
 
   /** Whoever waits is answered. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#isClosed = true;
-    for (const wake of this.#waiting) wake();
-  }
-
-  async #next(waitMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        clearTimeout(timer);
-        this.#waiting.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, waitMs);
-      this.#waiting.add(wake);
-    });
+    await this.#events[Symbol.asyncDispose]();
   }
 }

@@ -4,7 +4,7 @@ import type { Bindings } from '../driver/index.js';
 import type { EndpointFacts } from '../policy/index.js';
 import type { Store } from '../store/index.js';
 import { Backoff, Closer, messageOf } from '../util/index.js';
-import type { Datapath } from '../vxlan/index.js';
+import type { KernelDatapath } from '../vxlan/index.js';
 import { Enforcement } from './enforcement.js';
 import type { EventLog } from './event-log.js';
 import type { Health } from './health.js';
@@ -13,6 +13,7 @@ import { Latest } from './latest.js';
 import type { Log } from './log.js';
 import type { Naming } from './naming.js';
 import { OperatorPolicies } from './operator-policies.js';
+import { PolicyLog } from './policy-log.js';
 
 const RETRY = { minMs: 100, maxMs: 5000 };
 
@@ -23,7 +24,7 @@ export interface PolicingDeps {
   readonly bindings: Bindings;
   readonly view: ClusterView;
   readonly naming: () => Naming;
-  readonly datapath: Datapath;
+  readonly datapath: KernelDatapath;
   readonly health: Health;
   readonly events: EventLog;
   readonly log: Log;
@@ -34,15 +35,17 @@ export class PolicingParts implements AsyncDisposable {
   readonly policies: Policies;
   readonly known: KnownPolicies;
   readonly enforcement: Enforcement;
+  readonly log: PolicyLog;
   readonly #closer: Closer;
 
   private constructor(
-    parts: Pick<PolicingParts, 'policies' | 'known' | 'enforcement'>,
+    parts: Pick<PolicingParts, 'policies' | 'known' | 'enforcement' | 'log'>,
     closer: Closer,
   ) {
     this.policies = parts.policies;
     this.known = parts.known;
     this.enforcement = parts.enforcement;
+    this.log = parts.log;
     this.#closer = closer;
   }
 
@@ -72,7 +75,18 @@ export class PolicingParts implements AsyncDisposable {
     );
     closer.defer(async () => reports.idle());
     closer.defer(() => aborter.abort());
-    const enforcement = closer.use(
+    const policyLog = closer.use(
+      new PolicyLog({
+        bindings,
+        datapath,
+        networkOf: (networkId) => {
+          const binding = bindings.byNetworkId(networkId);
+          return binding && enforcement.network(binding);
+        },
+        log,
+      }),
+    );
+    const enforcement: Enforcement = closer.use(
       new Enforcement({
         hostId: self.id,
         hostName: self.name,
@@ -86,6 +100,7 @@ export class PolicingParts implements AsyncDisposable {
         },
         areFactsKnown: () => naming().isCompared,
         datapath,
+        onRules: (networkId, hasRules) => policyLog.follow(networkId, hasRules),
         onEnforced: (version) => reports.set('', version),
         health,
         log,
@@ -110,7 +125,7 @@ export class PolicingParts implements AsyncDisposable {
           log.warn({ err: messageOf(err) }, 'policies not written; will be retried'),
       }),
     );
-    return new PolicingParts({ policies, known, enforcement }, closer);
+    return new PolicingParts({ policies, known, enforcement, log: policyLog }, closer);
   }
 
   /** Resolves when what was known before this start is enforced, as far as that succeeds. Does not wait for the store. */
@@ -130,6 +145,7 @@ export class PolicingParts implements AsyncDisposable {
       enforced: async (query, signal) => operator.enforced(query, signal),
       explain: (question) => operator.explain(question),
       test: (wanted) => operator.test(wanted),
+      log: async (after, waitMs) => this.log.after(after, waitMs),
     };
   }
 

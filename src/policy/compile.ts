@@ -10,7 +10,7 @@ import { randomInt } from 'node:crypto';
 import { type Address, familyOf } from '../net/index.js';
 import { nft } from '../netlink/index.js';
 import { KeptCells } from './kept-cells.js';
-import { DENIED, JudgedSubjects } from './judged-subjects.js';
+import { DENIED, JudgedSubjects, LOGGED } from './judged-subjects.js';
 import type { Party } from './match.js';
 import type { NetworkPolicies } from './model.js';
 import { Numbers } from './numbers.js';
@@ -90,7 +90,7 @@ export class PolicyTable {
         ...subjectMaps('receivers', to),
         ...own.flatMap(({ sets }) => sets),
       ],
-      chains: [this.#forward(), deniedChain, ...own.map(({ chain }) => chain)],
+      chains: [this.#forward(), deniedChain, loggedChain, ...own.flatMap(({ chains }) => chains)],
     };
   }
 
@@ -220,7 +220,23 @@ const judgement: readonly nft.RuleSpec[] = [
   rule('may it be received', ip6.daddr.verdictOf('receivers6')),
 ];
 
-const deniedChain: nft.ChainSpec = { name: DENIED, rules: [rule(undefined, counter, drop)] };
+/** Where packets that are denied, or that a rule logs, can be heard of. */
+export const LOG_GROUP = 4242;
+/** A flood of denied packets is heard of, and costs nobody much. */
+const HEARD = nft.limit(20, 'second', 50);
+
+const deniedChain: nft.ChainSpec = {
+  name: DENIED,
+  rules: [
+    rule('heard of', HEARD, nft.logTo(LOG_GROUP, DENIED)),
+    rule(undefined, ...forgotten, counter, drop),
+  ],
+};
+/** Comes back to where it was jumped from. */
+const loggedChain: nft.ChainSpec = {
+  name: LOGGED,
+  rules: [rule('heard of', HEARD, nft.logTo(LOG_GROUP, LOGGED))],
+};
 
 const families = [4, 6] as const;
 const addressType = { 4: 'ipv4_addr', 6: 'ipv6_addr' } as const;

@@ -36,5 +36,6 @@ export { type PolicyDocument, parsePolicies } from './parse.js';
 export { type FlowDifference, flowDifferences } from './changes.js';
 export { flowText, parseFlowProtocol } from './flow-text.js';
 export { type Expectation, parseExpectations } from './expectations.js';
+export { readFlow } from './packet.js';
 export { PolicySchema } from './schema.js';
-export { POLICY_TABLE, PolicyTable, aboutAddresses, compile } from './compile.js';
+export { LOG_GROUP, POLICY_TABLE, PolicyTable, aboutAddresses, compile } from './compile.js';

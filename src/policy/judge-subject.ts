@@ -3,16 +3,19 @@ import { nft } from '../netlink/index.js';
 import type { Cell } from './cells.js';
 import { type Match, verdictOf } from './decide.js';
 import { type Party, ruleMatches } from './match.js';
-import type { Direction, NetworkPolicies, Rule } from './model.js';
+import type { Direction, NetworkPolicies, Policy, Rule } from './model.js';
 import type { Identity, Peers } from './peers.js';
 import type { Subject } from './subjects.js';
 
 /** The chain where flows end that are not to be. */
 export const DENIED = 'denied';
 
-/** A chain and its maps. The chain returns when the subject lets the flow pass. */
+/** The chain that tells of a packet. */
+export const LOGGED = 'logged';
+
+/** Chains and their maps. The first returns when the subject lets the flow pass; another, if there is one, is jumped to from it. */
 export interface Judged {
-  readonly chain: nft.ChainSpec;
+  readonly chains: readonly nft.ChainSpec[];
   readonly sets: readonly nft.SetSpec[];
 }
 
@@ -56,18 +59,50 @@ interface Answer {
   readonly comment: string;
 }
 
+/** What becomes of a flow that a chain's rules allow, or do not. */
+interface Ends {
+  readonly allow: nft.Verdict;
+  readonly deny: nft.Verdict;
+}
+const JUDGES: Ends = { allow: 'return', deny: { goto: DENIED } };
+/** Rules that log, taken for rules that allow: who is allowed is logged. */
+const LOGS: Ends = { allow: { jump: LOGGED }, deny: 'return' };
+
+/** What the subject's policies say, and, where some of their rules log, a chain that does it first. */
+export function judgeSubject(subject: Subject, options: JudgeOptions): Judged {
+  const { direction, policies, name } = subject;
+  const isLog = ({ action }: Rule): boolean => action === 'log';
+  const own = chainOf(subject, options, JUDGES);
+  if (!policies.some((policy) => policy[direction]?.some(isLog))) return own;
+  const logging = policies.map((policy): Policy => ({
+    ...policy,
+    tier: 'owner',
+    [direction]: (policy[direction] ?? []).map((rule): Rule =>
+      isLog(rule) ? { ...rule, action: 'allow' } : { ...rule, action: 'log' },
+    ),
+  }));
+  const logs = `${name}-logs`;
+  const log = chainOf({ ...subject, name: logs, policies: logging }, options, LOGS);
+  const [chain, ...rest] = own.chains;
+  const first = nft.rule('what is logged', nft.jump(logs));
+  return {
+    sets: [...own.sets, ...log.sets],
+    chains: [...log.chains, { ...chain!, rules: [first, ...chain!.rules] }, ...rest],
+  };
+}
+
 /**
  * The chain asks for peer and cell, then for the peer alone, then for the cell alone: each map has only what the next does
  * not say anyway. Peers that no rule names have no elements.
  */
-export function judgeSubject(subject: Subject, options: JudgeOptions): Judged {
+function chainOf(subject: Subject, options: JudgeOptions, ends: Ends): Judged {
   const { cells, peers } = options;
   const flows: nft.ElementSpec[] = [];
   const named: nft.ElementSpec[] = [];
   const ports: nft.ElementSpec[] = [];
   const elementOf = (key: nft.Key, { verdict, comment }: Answer): nft.ElementSpec => ({
     key,
-    verdict: verdict === 'deny' ? { goto: DENIED } : 'return',
+    verdict: ends[verdict],
     comment,
   });
   const rules = rulesOf(subject, peers);
@@ -95,19 +130,26 @@ export function judgeSubject(subject: Subject, options: JudgeOptions): Judged {
       map('peers', ['classid'], named),
       map('ports', ['mark'], ports),
     ],
-    chain: {
-      name,
-      rules: [
-        nft.rule(
-          'peer and port',
-          nft.concat(nft.meta.priority, nft.meta.mark).verdictOf(`${name}-flows`),
-        ),
-        nft.rule('peer', nft.meta.priority.verdictOf(`${name}-peers`)),
-        nft.rule('port', nft.meta.mark.verdictOf(`${name}-ports`)),
-        nft.rule(last.comment, last.verdict === 'deny' ? nft.goto(DENIED) : nft.returnToCaller),
-      ],
-    },
+    chains: [
+      {
+        name,
+        rules: [
+          nft.rule(
+            'peer and port',
+            nft.concat(nft.meta.priority, nft.meta.mark).verdictOf(`${name}-flows`),
+          ),
+          nft.rule('peer', nft.meta.priority.verdictOf(`${name}-peers`)),
+          nft.rule('port', nft.meta.mark.verdictOf(`${name}-ports`)),
+          nft.rule(last.comment, statementOf(ends[last.verdict])),
+        ],
+      },
+    ],
   };
+}
+
+function statementOf(verdict: nft.Verdict): nft.Statement {
+  if (typeof verdict === 'string') return nft.returnToCaller;
+  return 'goto' in verdict ? nft.goto(verdict.goto) : nft.jump(verdict.jump);
 }
 
 /** The subject's rules about everybody; and all that are about an identity, where there are more. */

@@ -5,7 +5,7 @@ import { type Peers, sameItems } from './peers.js';
 import type { CellsNow } from './kept-cells.js';
 import type { Subject } from './subjects.js';
 
-export { DENIED } from './judge-subject.js';
+export { DENIED, LOGGED } from './judge-subject.js';
 
 /** What was judged, and all that it rests on. */
 interface Kept {

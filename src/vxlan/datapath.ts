@@ -1,5 +1,5 @@
 import type { Address } from '../net/index.js';
-import { deleteLink, type nft } from '../netlink/index.js';
+import { deleteLink, nft } from '../netlink/index.js';
 import { Loop, type Status, joinErrors } from '../reconcile/index.js';
 import { Closer, KeyedMutex } from '../util/index.js';
 import { VxlanError } from './errors.js';
@@ -187,6 +187,16 @@ export class KernelDatapath implements Datapath {
   ): Promise<boolean> {
     return this.#alone(networkId, async (found) =>
       known(networkId, found).keepRules(table, without),
+    );
+  }
+
+  /** Hears of packets that a network's rules log; see nft.openPacketLog, for all it throws too. */
+  async openPacketLog(
+    networkId: string,
+    options: Omit<nft.PacketLogOptions, 'netns'>,
+  ): Promise<Disposable> {
+    return this.#alone(networkId, async (found) =>
+      nft.openPacketLog({ ...options, netns: known(networkId, found).netnsFd }),
     );
   }
 

@@ -105,6 +105,10 @@ export class Network implements AsyncDisposable {
     return this.#parts.isNew;
   }
 
+  get netnsFd(): number {
+    return this.#parts.netnsFd;
+  }
+
   get spec(): NetworkSpec {
     return this.#spec;
   }

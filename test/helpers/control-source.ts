@@ -114,6 +114,7 @@ export function sourceOf(over: Partial<Source> = {}): Source {
         throw new Error('no network');
       },
       test: () => ({ items: [] }),
+      log: () => [],
     },
     eventLoop: () => ({ forMs: 0, delayMs: { p50: 0, p99: 0, max: 0 } }),
     ...over,

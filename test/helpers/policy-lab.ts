@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { type Address, type Mac, macFromAddress } from '../../src/net/index.js';
 import { Connection, NETLINK, nft } from '../../src/netlink/index.js';
-import { POLICY_TABLE, PolicyTable } from '../../src/policy/index.js';
+import { LOG_GROUP, POLICY_TABLE, PolicyTable } from '../../src/policy/index.js';
 import type { Endpoint, Flow, NetworkPolicies } from '../../src/policy/index.js';
 import { type Segment, frameOf } from './flows.js';
 import { type TestNetns, testNetns } from './native.js';
@@ -92,6 +92,14 @@ export class PolicyLab {
     });
     const input = JSON.stringify({ links, frames });
     return JSON.parse(run(this.#outside, ['python3', PROBE], input)) as boolean[];
+  }
+
+  /** What rules tell of packets from now on, until disposed of. */
+  async openLog(onPacket: nft.PacketLogOptions['onPacket']): Promise<Disposable> {
+    const onError = (error: Error): void => {
+      throw error;
+    };
+    return nft.openPacketLog({ netns: this.#inside.path, group: LOG_GROUP, onPacket, onError });
   }
 
   /** What nft prints. */

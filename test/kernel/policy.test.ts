@@ -1,5 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
-import { parseAddress } from '../../src/net/index.js';
+import { type Address, parseAddress } from '../../src/net/index.js';
 import {
   type Endpoint,
   type FlowProtocol,
@@ -7,7 +8,9 @@ import {
   type Policy,
   type Rule,
   decide,
+  readFlow,
 } from '../../src/policy/index.js';
+import { until } from '../helpers/vxlan-lab.js';
 import { type Packet, PolicyLab } from '../helpers/policy-lab.js';
 import { block, containers, endpointOf, policy } from '../unit/policy/cluster.js';
 
@@ -296,6 +299,42 @@ test('policy > what goes to nobody that is known is dropped, whatever the MAC: g
     ]),
     [true, false, false, false, false, false],
   );
+});
+
+test('policy > what is denied is told of, and what a rule logs, which goes on', async (t) => {
+  const lab = await PolicyLab.open(t, endpoints);
+  const audited = policy('audit', xa, {
+    ingress: [
+      { action: 'log', peers: [{ service: 'b' }], ports: [tcp(80), tcp(81)] },
+      allow({ ports: [tcp(80)] }),
+      allow({ ports: [{ protocol: 'icmp' }] }),
+    ],
+  });
+  const heard: string[] = [];
+  using log = await lab.openLog((packet) => {
+    if (packet.type === 'packet') heard.push(`${packet.prefix} ${words(readFlow(packet.octets)!)}`);
+  });
+  t.truthy(log);
+  await lab.apply(network([audited]), 'host-x');
+  const [a, b, c] = endpoints.map(({ addresses }) => addresses[0]!) as [Address, Address, Address];
+  const to = (source: Address, port: number) =>
+    ({ source, destination: a, protocol: 'tcp', port }) as const;
+  const sent = [to(b, 80), to(b, 81), to(c, 80), to(c, 81)];
+  t.deepEqual(lab.probe(sent), [true, false, true, false]);
+  await until('all is heard', () => heard.length >= 4);
+  t.deepEqual(heard.toSorted(), [
+    `denied ${words(to(b, 81))}`,
+    `denied ${words(to(c, 81))}`,
+    `logged ${words(to(b, 80))}`,
+    `logged ${words(to(b, 81))}`,
+  ]);
+  const flood = Array.from({ length: 500 }, (_, i): Packet => ({
+    ...to(c, 81),
+    sourcePort: 1000 + i,
+  }));
+  lab.probe(flood);
+  await delay(300);
+  t.true(heard.length > 20 && heard.length < 200, `${heard.length} of 500 were heard`);
 });
 
 test('policy > nft prints a ruleset with names, and can read it', async (t) => {

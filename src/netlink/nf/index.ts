@@ -60,6 +60,7 @@ export {
   jump,
   limit,
   log,
+  logTo,
   notrack,
   reject,
   returnToCaller,
@@ -76,4 +77,5 @@ export {
   readElements,
   replaceTable,
 } from './table.js';
+export { type LoggedPacket, type PacketLogOptions, openPacketLog } from './packet-log.js';
 export { type NfFamily } from './wire.js';

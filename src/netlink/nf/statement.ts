@@ -52,6 +52,10 @@ export function limit(packets: number, per: keyof typeof unitsSec, burst = 5): S
 /** Writes to the kernel's log; `prefix` is at most 127 octets. */
 export const log = (prefix: string): Statement => action({ kind: 'log', data: { prefix } });
 
+/** Gives the packet's first octets to whoever listens to the group, see packet-log.ts; without one, nothing. */
+export const logTo = (group: number, prefix: string): Statement =>
+  action({ kind: 'log', data: { prefix, group, snapLength: 256, queueThreshold: 1 } });
+
 /** nf_tables.h NFT_REJECT_*: `port` answers ICMP port unreachable, whichever family; `tcpReset` needs TCP. */
 export const reject = {
   port: action({ kind: 'reject', data: { type: 2, code: 1 } }),

@@ -220,3 +220,29 @@ test('weft policy status > which host enforces which version', async (t) => {
   });
   t.is(out, 'version 7\nHOST   ENFORCES\nalpha  7\nbeta   -\n');
 });
+
+test('weft policy log > tells of packets with names', async (t) => {
+  const entry = {
+    id: 5,
+    at: '2026-05-04T08:00:00.000Z',
+    network: 'shop',
+    from: 'web-1 (10.1.0.2)',
+    to: '10.1.0.9',
+    port: 'tcp/80',
+    verdict: 'deny',
+    why: 'receiver\'s side: no rule allows it in "db"',
+  } as const;
+  const asked: number[] = [];
+  const log = (after: number) => {
+    asked.push(after);
+    return [entry];
+  };
+  const { out } = await policy(t, ['log'], { log });
+  t.regex(
+    out,
+    /  denied  web-1 \(10\.1\.0\.2\) to 10\.1\.0\.9, tcp\/80, on shop: receiver's side: no rule allows it in "db"\n$/,
+  );
+  const json = await policy(t, ['log', '--json'], { log });
+  t.deepEqual(JSON.parse(json.out), entry);
+  t.deepEqual(asked, [0, 0]);
+});

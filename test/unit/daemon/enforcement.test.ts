@@ -57,7 +57,12 @@ async function setUp(t: ExecutionContext, policy?: 'isolated') {
   const health = new Map<string, unknown>();
   const remote: Announcement[] = [];
   let refusals = 0;
-  const known = { facts: true, rules: false, forgotten: [] as string[] };
+  const known = {
+    facts: true,
+    rules: false,
+    forgotten: [] as string[],
+    rulesTold: [] as boolean[],
+  };
   const enforcement = new Enforcement({
     hostId: 'h1',
     hostName: 'alpha',
@@ -82,6 +87,7 @@ async function setUp(t: ExecutionContext, policy?: 'isolated') {
         set.push(rules);
       },
     },
+    onRules: (_, hasRules) => void known.rulesTold.push(hasRules),
     onEnforced: (version) => reported.push(version),
     health: {
       set: (key, error) => {

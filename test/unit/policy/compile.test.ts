@@ -42,17 +42,18 @@ test('policy compiler > chains are called after policies, and only for container
   t.deepEqual(chainNames(tableOf(networkOf(db, both))), [
     'forward',
     'denied',
+    'logged',
     'from-both',
     'to-both/db',
     'to-both',
   ]);
   const elsewhere = policy('there', { project: 'y' }, { ingress: [] });
-  t.deepEqual(chainNames(tableOf(networkOf(elsewhere))), ['forward', 'denied']);
+  t.deepEqual(chainNames(tableOf(networkOf(elsewhere))), ['forward', 'denied', 'logged']);
 });
 
 test('policy compiler > many policies on one container have a chain whose name has room in nftables', (t) => {
   const many = Array.from({ length: 50 }, (_, i) => policy(`policy-${i}`, xa, { ingress: [] }));
-  const names = chainNames(tableOf(networkOf(...many))).slice(2);
+  const names = chainNames(tableOf(networkOf(...many))).slice(3);
   t.is(names.length, 1);
   t.true(names[0]!.length < 200);
 });
