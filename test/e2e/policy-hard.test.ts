@@ -1,11 +1,20 @@
 /** Policies while everything around them changes: no verdict that neither what was nor what is gives. */
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
-import type { Host } from '../../lab/index.js';
+import { type Host, waitFor } from '../../lab/index.js';
 import { leaveClean, onHosts, sharedLab } from '../helpers/lab.js';
 import { removePolicies, startParties, stopAgents, wrong } from '../helpers/policy-parties.js';
 import { reuseOneAddress } from '../helpers/policy-reuse.js';
-import { createNetwork, nothingLeft, startDaemons } from '../helpers/weft-lab.js';
+import {
+  attachment,
+  createNetwork,
+  fetches,
+  nothingLeft,
+  pings,
+  runIdle,
+  runWeb,
+  startDaemons,
+} from '../helpers/weft-lab.js';
 
 const lab = await sharedLab();
 const three = onHosts(lab, 3);
@@ -75,5 +84,49 @@ three(
   async (t) => {
     t.timeout(300_000);
     t.log(await reuseOneAddress(t, lab, 16));
+  },
+);
+
+three(
+  'what a policy allows passes in any size, in either family, and the log tells of the rest',
+  async (t) => {
+    const [h1, h2] = lab.hosts as [Host, Host];
+    await createNetwork(lab.hosts, 'web', '--ipv6');
+    await runIdle(h1, 'from', '--network', 'web');
+    await runWeb(h2, 'to', '--network', 'web');
+    await runIdle(h2, 'other', '--network', 'web');
+    await h1.writeFile(
+      '/run/policy.yaml',
+      'name: to\nnetworks: [web]\nendpoints: { names: [to] }\ningress:\n' +
+        '  - { action: allow, from: [{ names: [from] }], ports: [icmp/8, icmpv6/128, tcp/80, udp] }\n' +
+        '  - { action: log, from: [{ names: [from] }], ports: [tcp/80] }\n',
+    );
+    await h1.weft('policy', 'apply', '-f', '/run/policy.yaml', '--wait');
+    const to = await attachment(h2, 'to', 'web');
+    for (const address of [to.address, to.addressV6]) {
+      await waitFor('the first answer', async () => pings(h1, 'from', address));
+      for (const size of ['56', '1400', '1473', '4000', '20000']) {
+        t.true(await pings(h1, 'from', address, '-s', size), `${size} octets to ${address}`);
+      }
+      for (const size of ['56', '4000']) {
+        t.false(
+          await pings(h2, 'other', address, '-s', size),
+          `${size} octets to ${address}, denied`,
+        );
+      }
+    }
+    t.is((await fetches(h1, 'from', `http://${to.address}/`))?.trim(), 'to');
+    t.is(await fetches(h2, 'other', `http://${to.address}/`), undefined);
+    const log = async (): Promise<string> => h2.weft('policy', 'log');
+    await waitFor('the log', async () => (await log()).includes('denied  other'));
+    const text = await log();
+    t.regex(
+      text,
+      /logged {2}from \(.*\) to to \(.*\), tcp\/80, on web: rule 2 of policy "to" logs it/,
+    );
+    t.regex(
+      text,
+      /denied {2}other \(.*\) to to \(.*\), icmp\/8, on web: receiver's side: no rule allows it in "to"/,
+    );
   },
 );
