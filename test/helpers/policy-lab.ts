@@ -18,6 +18,12 @@ export type Packet = Flow &
     readonly via?: Address;
   };
 
+/** A packet, and how it is sent: as the frames that its frame becomes. */
+export interface Disguised {
+  readonly packet: Packet;
+  readonly as: (frame: Buffer) => readonly Buffer[];
+}
+
 export class PolicyLab {
   readonly #inside: TestNetns;
   readonly #outside: TestNetns;
@@ -81,17 +87,30 @@ export class PolicyLab {
 
   /** Sends packets one after the other and answers, for each, whether it arrived. */
   probe(packets: readonly Packet[]): boolean[] {
+    return this.probeAs(packets.map((packet) => ({ packet, as: (frame) => [frame] })));
+  }
+
+  /** The same with packets in another form: several frames, of which the last one has the frame's end. */
+  probeAs(probes: readonly Disguised[]): boolean[] {
     const links = this.#endpoints.map((_, i) => `c${i}`);
-    const frames = packets.map((packet, index) => {
+    const frames: [from: number, to: number, frame: string][] = [];
+    const lasts = probes.map(({ packet, as }) => {
       const [from, to] = [
         this.#linkOf(packet.source),
         this.#linkOf(packet.via ?? packet.destination),
       ];
       const macs = { from: this.#mac(from), to: this.#mac(to) };
-      return [from, to, frameOf(packet, macs, index)];
+      // The marker at the end names the last of its frames.
+      const count = as(Buffer.from(frameOf(packet, macs, 0), 'hex')).length;
+      const last = frames.length + count - 1;
+      for (const frame of as(Buffer.from(frameOf(packet, macs, last), 'hex'))) {
+        frames.push([from, to, frame.toString('hex')]);
+      }
+      return last;
     });
     const input = JSON.stringify({ links, frames });
-    return JSON.parse(run(this.#outside, ['python3', PROBE], input)) as boolean[];
+    const arrived = JSON.parse(run(this.#outside, ['python3', PROBE], input)) as boolean[];
+    return lasts.map((last) => arrived[last]!);
   }
 
   /** What rules tell of packets from now on, until disposed of. */
@@ -100,6 +119,11 @@ export class PolicyLab {
       throw error;
     };
     return nft.openPacketLog({ netns: this.#inside.path, group: LOG_GROUP, onPacket, onError });
+  }
+
+  /** How many connections the kernel knows in the namespace. */
+  connections(): number {
+    return Number(run(this.#inside, ['cat', '/proc/sys/net/netfilter/nf_conntrack_count']));
   }
 
   /** What nft prints. */
