@@ -12,6 +12,16 @@ function serve(name: string, host: Host, options: string): string {
   return `docker run -d --name ${name} ${options} busybox sh -c '${page}'`;
 }
 
+const web2Policy = `name: web2
+networks: [web]
+comment: only web1 gets pages of web2
+endpoints: { names: [web2] }
+ingress:
+  - action: allow
+    from: [{ names: [web1] }]
+    ports: [tcp/80]
+`;
+
 /** What a user does with weft, from the first network to the last removal. */
 export class Story {
   readonly #stage: Stage;
@@ -32,6 +42,7 @@ export class Story {
     await stage.act('They reach each other', async () => this.#reach());
     await stage.act('A published port, from outside', async () => this.#publish());
     await stage.act('A second network, internal, for some of them', async () => this.#internal());
+    await stage.act('Who may talk to whom', async () => this.#policy());
     await stage.act('The daemon dies; the network does not', async () => this.#daemonDies());
     await stage.act('What weft knows', async () => this.#status());
   }
@@ -101,6 +112,24 @@ export class Story {
     stage.check('web3, which is not on db, does not reach it', nothing.code === 1);
     const out = await stage.try(h2, `docker exec db ping -c 1 -W 2 ${this.#lab.address}`);
     stage.check('db has no way out of its network', out.code === 1);
+  }
+
+  /** Taken away again at its end, for what follows is about everybody. */
+  async #policy(): Promise<void> {
+    const stage = this.#stage;
+    const [h1, h2, h3] = this.#lab.hosts;
+    if (h1 === undefined || h2 === undefined || h3 === undefined) return;
+    await h1.writeFile('/run/web2.yaml', web2Policy);
+    await stage.type(h1, 'cat /run/web2.yaml');
+    await stage.type(h1, 'weft policy apply -f /run/web2.yaml --wait');
+    await this.#fetches(h1, 'web1', 'web2');
+    const url = `http://${this.#address('web2')}/`;
+    const denied = await stage.try(h3, `docker exec web3 timeout 2 wget -qO- ${url}`);
+    stage.check('web3 does not get the page of web2', denied.code !== 0);
+    const why = await stage.type(h2, 'weft policy explain web3 web2:80');
+    stage.check('and it can be told why', why.includes('no rule allows it in "web2"'));
+    await stage.type(h1, 'weft policy rm web2 --wait');
+    await this.#fetches(h3, 'web3', 'web2');
   }
 
   async #daemonDies(): Promise<void> {
