@@ -229,7 +229,7 @@ const deniedChain: nft.ChainSpec = {
   name: DENIED,
   rules: [
     rule('heard of', HEARD, nft.logTo(LOG_GROUP, DENIED)),
-    rule(undefined, ...forgotten, counter, drop),
+    rule(undefined, counter, drop),
   ],
 };
 /** Comes back to where it was jumped from. */
