@@ -106,6 +106,8 @@ export class Service {
     if (pid === undefined) return;
     const options = { timeoutMs: stopTimeoutMs };
     await waitFor(`end of ${this.name}`, async () => !(await isRunning(pid)), options);
+    // An engine that finds its last number in use, be it by its own remains, does not start.
+    await waitFor(`all of ${this.name} to be gone`, async () => !isThere(pid), options);
   }
 
   async restart(options: StartOptions = {}): Promise<void> {
@@ -140,5 +142,15 @@ export class Service {
 
   get #pidPath(): string {
     return join(this.#machine.state.directory, `${this.#spec.name}.pid`);
+  }
+}
+
+/** Also when it has ended and nobody has taken note of that yet. */
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }

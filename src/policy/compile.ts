@@ -227,10 +227,7 @@ const HEARD = nft.limit(20, 'second', 50);
 
 const deniedChain: nft.ChainSpec = {
   name: DENIED,
-  rules: [
-    rule('heard of', HEARD, nft.logTo(LOG_GROUP, DENIED)),
-    rule(undefined, counter, drop),
-  ],
+  rules: [rule('heard of', HEARD, nft.logTo(LOG_GROUP, DENIED)), rule(undefined, counter, drop)],
 };
 /** Comes back to where it was jumped from. */
 const loggedChain: nft.ChainSpec = {
