@@ -26,6 +26,9 @@ export async function measureChanges(samples: Samples, size: ChangesSize): Promi
   }
 }
 
+/** The first number from this one on whose container is elsewhere, and the one before is here. */
+const elsewhere = (from: number): number => Math.ceil(from / 101) * 101 + 1;
+
 async function measure(
   conn: Connection,
   samples: Samples,
@@ -50,13 +53,13 @@ async function measure(
   samples.add('weft', `from nothing, ${at}`, 'ms', await timed());
   const kinds: Record<string, (turn: number) => void> = {
     'a container elsewhere comes': (i) => {
-      now = { ...now, endpoints: [...now.endpoints, endpointOf(count + 1 + i * 100)] };
+      now = { ...now, endpoints: [...now.endpoints, endpointOf(elsewhere(count + i * 101))] };
     },
     'a container elsewhere goes': () => {
       now = { ...now, endpoints: now.endpoints.slice(0, -1) };
     },
     'a container here comes': (i) => {
-      now = { ...now, endpoints: [...now.endpoints, endpointOf(count + 100 + i * 100)] };
+      now = { ...now, endpoints: [...now.endpoints, endpointOf(elsewhere(count + i * 101) - 1)] };
     },
     'a container here goes': () => {
       now = { ...now, endpoints: now.endpoints.slice(0, -1) };

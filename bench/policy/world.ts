@@ -11,12 +11,12 @@ const GROUPS = 500;
 
 export const groupOf = (i: number): string => `g${i % GROUPS}`;
 
-/** Container number i; one of each hundred, from the first on, is here. */
+/** Container number i; one of each hundred or so is here, of all tiers. */
 export function endpointOf(i: number, group = groupOf(i)): Endpoint {
   const labels = { group, tier: `t${i % 50}` };
   return {
     id: `e${i}`,
-    host: i % 100 === 0 ? HERE : `host-${i % 100}`,
+    host: i % 101 === 0 ? HERE : `host-${i % 101}`,
     addresses: [addressFromBigInt(4, FIRST + BigInt(i) + 2n)],
     facts: { name: `c${i}`, labels: new Map(Object.entries(labels)) },
   };

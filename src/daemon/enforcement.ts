@@ -63,6 +63,8 @@ export class Enforcement implements Policing, AsyncDisposable {
   /** By network whose rules are still those of an earlier run: the endpoints of that time. */
   readonly #kept = new Map<string, ReadonlySet<string>>();
   readonly #remote = new WeakMap<Announcement, Endpoint[]>();
+  /** By network and host. */
+  readonly #last = new Map<string, readonly Endpoint[]>();
   #hostNames = '';
   #reported = -1;
   #isClosed = false;
@@ -107,6 +109,9 @@ export class Enforcement implements Policing, AsyncDisposable {
     this.#enforced.delete(networkId);
     this.#kept.delete(networkId);
     this.#told.delete(networkId);
+    for (const key of this.#last.keys()) {
+      if (key.startsWith(`${networkId} `)) this.#last.delete(key);
+    }
     this.#dirty.delete(networkId);
     this.#deps.onRules(networkId, false);
     this.#done(networkId, undefined);
@@ -253,17 +258,26 @@ export class Enforcement implements Policing, AsyncDisposable {
     return endpoint;
   }
 
-  /** To read an announcement costs as much as it is long: once each. */
+  /**
+   * To read an announcement costs as much as it is long: once each. A host that has just started may not have asked Docker yet: of
+   * an endpoint that was known before, what was known holds, for a container's labels never change.
+   */
   #endpointsOf(share: Announcement, host: string): Endpoint[] {
     const known = this.#remote.get(share);
     if (known && known[0]?.host === host) return known;
+    const key = `${share.network} ${share.host}`;
+    const before = new Map(this.#last.get(key)?.map(({ id, facts }) => [id, facts]));
     const endpoints = share.endpoints.map(({ id, addresses, name, dns, labels }): Endpoint => {
       const own = { id, host, addresses: addresses.map(({ address }) => address) };
       const called = dns?.names[0] ?? name;
-      if (!labels || called === undefined) return own;
-      return { ...own, facts: { name: called, labels: new Map(Object.entries(labels)) } };
+      const facts =
+        labels && called !== undefined
+          ? { name: called, labels: new Map(Object.entries(labels)) }
+          : before.get(id);
+      return facts ? { ...own, facts } : own;
     });
     this.#remote.set(share, endpoints);
+    this.#last.set(key, endpoints);
     return endpoints;
   }
 }

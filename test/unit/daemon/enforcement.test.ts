@@ -188,6 +188,23 @@ test('enforcement > containers are known by what Docker says of them, here and e
   );
 });
 
+test('enforcement > what is known of a container elsewhere holds while its host does not tell it', async (t) => {
+  const { bindings, enforcement, remote } = await setUp(t);
+  const tell = (...endpoints: readonly object[]): void => {
+    const share = { v: 1, network: NET, host: 'h2', endpoints };
+    remote.splice(0, remote.length, Announcement.parse(JSON.stringify(share))!);
+  };
+  const names = () =>
+    enforcement.network(bindings.network('d1')!).endpoints.map(({ facts }) => facts?.name);
+  const bare = { id: 'e3', mac: '02:42:0a:53:01:02', addresses: ['10.83.1.2/16'] };
+  tell({ ...bare, dns: { container: '123456789abc', names: ['db-1'] }, labels: { app: 'db' } });
+  t.deepEqual(names(), ['db-1']);
+  tell(bare);
+  t.deepEqual(names(), ['db-1'], 'the host has just started');
+  tell({ ...bare, id: 'e4' });
+  t.deepEqual(names(), [undefined], 'another endpoint at the address');
+});
+
 test('enforcement > whoever is here has its address, whatever another host still says', async (t) => {
   const { bindings, enforcement, facts, remote } = await setUp(t);
   await bindings.addEndpoint(bindingOf('e1', '10.83.0.2'));
