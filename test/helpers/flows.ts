@@ -17,6 +17,8 @@ export interface Segment {
   readonly sourcePort?: number;
   /** The second packet of a TCP connection, whose port to which is in `port`. */
   readonly isAnswer?: boolean;
+  /** Of TCP, what the one who began a connection sends after its answer; what else is sent twice is the same. */
+  readonly isLater?: boolean;
 }
 
 /** The frame, in hex. Ends with "weft" and `index` in four octets. */
@@ -44,9 +46,11 @@ function payloadOf(packet: Flow & Segment, sourcePort: number, mark: number[]): 
   const ports = [...be16(sourcePort), ...be16(packet.port)];
   if (packet.protocol === 'udp') return [...ports, ...be16(8 + mark.length), 0, 0, ...mark];
   if (packet.protocol === 'tcp') {
-    const flags = packet.isAnswer ? SYN | ACK : SYN;
-    const acked = packet.isAnswer ? 2 : 0;
-    return [...ports, ...be32(1), ...be32(acked), 5 << 4, flags, 0xff, 0xff, 0, 0, 0, 0, ...mark];
+    const flags = packet.isLater ? ACK : packet.isAnswer ? SYN | ACK : SYN;
+    const acked = packet.isLater || packet.isAnswer ? 2 : 0;
+    const sequence = packet.isLater ? 2 : 1;
+    const numbers = [...be32(sequence), ...be32(acked)];
+    return [...ports, ...numbers, 5 << 4, flags, 0xff, 0xff, 0, 0, 0, 0, ...mark];
   }
   // RFC 9260 section 3.3.2: an INIT chunk, with the mark as a parameter that is to be skipped.
   const parameter = [0xc0, 0xff, ...be16(4 + mark.length), ...mark];

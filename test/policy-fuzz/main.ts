@@ -36,7 +36,7 @@ async function main(): Promise<number> {
   const closers: (() => unknown)[] = [];
   const until = Date.now() + seconds * 1000;
   try {
-    const { rounds, verdicts, allowed, wrong } = await fuzzPolicies(
+    const { rounds, verdicts, allowed, wentOn, cut, wrong } = await fuzzPolicies(
       { teardown: (close) => void closers.push(close) },
       { seed, goesOn: () => Date.now() < until },
     );
@@ -44,6 +44,7 @@ async function main(): Promise<number> {
     console.log(
       `policy-fuzz: seed ${seed}, ${rounds} networks, ${verdicts} verdicts, ${share} % allowed`,
     );
+    console.log(`  connections across a change: ${wentOn} were to go on, ${cut} to be cut`);
     console.log(wrong.length === 0 ? '  none is wrong' : `  ${wrong.length} are wrong:`);
     for (const line of wrong.slice(0, 20)) console.log(`    ${line}`);
     if (wrong.length > 0)

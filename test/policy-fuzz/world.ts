@@ -115,11 +115,42 @@ const policies: fc.Arbitrary<Policy[]> = fc.uniqueArray(
   { selector: ({ name }) => name, maxLength: 5 },
 );
 
+/** Any network. */
 export const network: fc.Arbitrary<NetworkPolicies> = fc.record({
   default: fc.constantFrom('open' as const, 'open' as const, 'isolated' as const),
   policies,
   endpoints,
 });
+
+/** How networks follow one another, counted from 0: `ROUNDS_OF_ONE` in a row have what has not changed as the same objects. */
+const ROUNDS_OF_ONE = 3;
+
+/**
+ * The network of a round of a seed: another altogether; then that with other policies; then that with another container in
+ * place of one. So changes of each kind are tried by themselves, and each round can be had without those before.
+ */
+export function networksOf(seed: number): (round: number) => NetworkPolicies {
+  let known: { readonly at: number; readonly networks: readonly NetworkPolicies[] } | undefined;
+  return (round) => {
+    const at = Math.floor(round / ROUNDS_OF_ONE);
+    if (known?.at !== at) known = { at, networks: threeNetworks(seed * 100_003 + at) };
+    return known.networks[round % ROUNDS_OF_ONE]!;
+  };
+}
+
+function threeNetworks(seed: number): NetworkPolicies[] {
+  const [first, other] = fc.sample(network, { seed, numRuns: 2 }) as [
+    NetworkPolicies,
+    NetworkPolicies,
+  ];
+  const second: NetworkPolicies = { ...other, endpoints: first.endpoints };
+  const who = Math.abs(seed) % COUNT;
+  return [
+    first,
+    second,
+    { ...second, endpoints: first.endpoints.with(who, other.endpoints[who]!) },
+  ];
+}
 
 /** Of every kind that rules tell apart, with ports at the borders of ranges and beside them. */
 const protocols: readonly FlowProtocol[] = [
