@@ -183,6 +183,12 @@ export class ClusterView implements AsyncDisposable {
     return this.#followed.get(networkId)?.documents.get(keys.endpoints(networkId, this.#hostId));
   }
 
+  /** The same read from the store now, with what it tells of its endpoints; none: it has not joined. Throws what the store throws. */
+  async readOwn(networkId: string, options: CallOptions): Promise<readonly EndpointRecord[]> {
+    const entry = await this.#store.get(keys.endpoints(networkId, this.#hostId), options);
+    return (entry && Announcement.parse(entry.value))?.endpoints ?? [];
+  }
+
   /** Begins to report a network; resolves when its first state was, or nobody waits for it any more. Following twice is fine. */
   async follow(networkId: string): Promise<void> {
     const { watch, aborter } = this.#followed.get(networkId) ?? this.#begin(networkId);

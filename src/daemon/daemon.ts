@@ -151,6 +151,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
       bindings,
       namesOf: (endpointId) => naming.namesOf(endpointId),
       labelsOf: (endpointId) => naming.labelsOf(endpointId),
+      areNamesKnown: () => naming.isCompared,
       onError: (network, err) => {
         if (standing.refusal) return; // said in the status already
         log.warn({ network, err }, 'membership not written; will be retried');

@@ -30,6 +30,8 @@ export interface MembershipDeps {
   readonly namesOf: (endpointId: string) => EndpointNames | undefined;
   /** Which labels other hosts are told that its container has. */
   readonly labelsOf?: (endpointId: string) => EndpointRecord['labels'];
+  /** Whether Docker has said so of all that runs here; until then other hosts are told what they were told before. */
+  readonly areNamesKnown?: () => boolean;
   readonly onError: (networkId: string, error: unknown) => void;
   /** The store has what this host has on a network, but for the names of these containers, for which there was no room. */
   readonly onPublished?: (networkId: string, leftOut: readonly string[]) => void;
@@ -55,6 +57,7 @@ export class Membership implements AsyncDisposable {
   readonly #bindings: Bindings;
   readonly #namesOf: MembershipDeps['namesOf'];
   readonly #labelsOf: NonNullable<MembershipDeps['labelsOf']>;
+  readonly #areNamesKnown: () => boolean;
   readonly #publisher: Publisher;
   readonly #onLost: (networkId: string) => void;
   readonly #onPublished: NonNullable<MembershipDeps['onPublished']>;
@@ -74,6 +77,7 @@ export class Membership implements AsyncDisposable {
     this.#view = view;
     this.#bindings = bindings;
     this.#namesOf = deps.namesOf;
+    this.#areNamesKnown = deps.areNamesKnown ?? (() => true);
     this.#labelsOf = deps.labelsOf ?? (() => undefined);
     this.#publisher = new Publisher(async (networkId) => this.#settle(networkId), onError);
     view.onOwn((networkId) => this.#doubt(networkId));
@@ -232,9 +236,13 @@ export class Membership implements AsyncDisposable {
       this.#onPublished(networkId, []);
       return;
     }
+    const { signal } = this.#aborter;
+    const told = this.#areNamesKnown() ? [] : await this.#view.readOwn(networkId, { signal });
+    const before = new Map(told.map((record) => [record.id, record]));
     const endpoints = this.#endpointsOf(binding).map(
       ({ id, mac, addresses, name }): EndpointRecord => {
-        const [dns, labels] = [this.#namesOf(id), this.#labelsOf(id)];
+        const dns = this.#namesOf(id) ?? before.get(id)?.dns;
+        const labels = this.#labelsOf(id) ?? before.get(id)?.labels;
         return {
           id,
           mac,
@@ -246,7 +254,6 @@ export class Membership implements AsyncDisposable {
       },
     );
     const fitting = fitNames(endpoints);
-    const { signal } = this.#aborter;
     await this.#networks.publish(binding.network, fitting.endpoints, { signal });
     this.#onPublished(networkId, fitting.leftOut);
   }

@@ -1,5 +1,6 @@
 import {
   type DockerSettings,
+  type EndpointNames,
   type NetworkUser,
   type RemoteState,
   ClusterView,
@@ -94,12 +95,19 @@ export interface DriverHost extends AsyncDisposable {
   readonly lost: readonly string[];
 }
 
+export interface DriverHostOptions {
+  readonly isDockerThere?: boolean;
+  /** What Docker has said of endpoints, and whether it has of all. */
+  readonly names?: ReadonlyMap<string, EndpointNames>;
+  readonly areNamesKnown?: boolean;
+}
+
 /** One host's driver on the given shared store. `local` survives a restart of the host. */
 export async function driverHost(
   shared: Store,
   id: string,
   local: Store = EmbeddedStore.memory(),
-  { isDockerThere = true }: { readonly isDockerThere?: boolean } = {},
+  { isDockerThere = true, names = new Map(), areNamesKnown = true }: DriverHostOptions = {},
 ): Promise<DriverHost> {
   const closer = new Closer();
   const remotes = new Map<string, RemoteState>();
@@ -121,7 +129,8 @@ export async function driverHost(
     networks,
     view,
     bindings,
-    namesOf: () => undefined,
+    namesOf: (endpointId) => names.get(endpointId),
+    areNamesKnown: () => areNamesKnown,
     onError: () => undefined,
     onLost: (network) => void lost.push(network),
     onRemoved: (network, usedBy) => void removed.push({ id: network.id, usedBy }),
