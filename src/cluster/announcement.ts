@@ -2,6 +2,7 @@ import {
   type EndpointRecord,
   type EndpointsDocument,
   type Parser,
+  formatEndpoints,
   parseEndpoints,
 } from './documents.js';
 
@@ -16,14 +17,14 @@ export class Announcement implements EndpointsDocument {
   readonly host: string;
   /** How many endpoints it has; costs nothing to ask. */
   readonly count: number;
-  readonly #text: string;
+  readonly text: string;
   #endpoints: readonly EndpointRecord[] | undefined;
 
   private constructor(text: string, { network, host, endpoints }: EndpointsDocument) {
     this.network = network;
     this.host = host;
     this.count = endpoints.length;
-    this.#text = text;
+    this.text = text;
     this.#endpoints = endpoints;
   }
 
@@ -32,8 +33,13 @@ export class Announcement implements EndpointsDocument {
     return document && new Announcement(text, document);
   };
 
+  /** What will be read when this is written. */
+  static of(document: EndpointsDocument): Announcement {
+    return new Announcement(formatEndpoints(document), document);
+  }
+
   get endpoints(): readonly EndpointRecord[] {
-    return this.#endpoints ?? parseEndpoints(this.#text)?.endpoints ?? [];
+    return this.#endpoints ?? parseEndpoints(this.text)?.endpoints ?? [];
   }
 
   /** Everybody knows it now. */

@@ -358,10 +358,21 @@ export function formatHead(text: string): string {
   return format({ sum: sumOf(text) });
 }
 
-export function formatEndpoints(document: EndpointsDocument): string {
-  const endpoints = document.endpoints.map(({ addresses, ...rest }) => ({
-    ...rest,
-    addresses: addresses.map((a) => `${a.address}/${a.prefixLength}`),
-  }));
-  return format({ ...document, endpoints });
+/** By record: with each change of one endpoint all that this host has on the network is written. */
+const recordTexts = new WeakMap<EndpointRecord, string>();
+
+/** As it stands in {@link formatEndpoints}. */
+export function formatRecord(record: EndpointRecord): string {
+  const known = recordTexts.get(record);
+  if (known !== undefined) return known;
+  const { addresses, ...rest } = record;
+  const spelled = addresses.map((a) => `${a.address}/${a.prefixLength}`);
+  const text = JSON.stringify({ ...rest, addresses: spelled });
+  recordTexts.set(record, text);
+  return text;
+}
+
+export function formatEndpoints({ network, host, endpoints }: EndpointsDocument): string {
+  const head = format({ network, host }).slice(0, -1);
+  return `${head},"endpoints":[${endpoints.map(formatRecord).join()}]}`;
 }

@@ -18,6 +18,7 @@ export {
   type NamedService,
   type NetworkDocument,
   type PoolReference,
+  formatRecord,
   isNetworkName,
   keys as clusterKeys,
 } from './documents.js';

@@ -85,6 +85,8 @@ export class ClusterView implements AsyncDisposable {
   readonly #live: LiveHosts;
   readonly #networks: DocumentSet<NetworkDocument>;
   readonly #followed = new Map<string, Followed>();
+  /** By network: what this host has written last, or is about to. */
+  readonly #written = new Map<string, Announcement>();
   readonly #hostsLoaded: Promise<void>;
   #onOwn: (networkId: string) => void = () => undefined;
   #onNetworks = (): void => undefined;
@@ -183,6 +185,12 @@ export class ClusterView implements AsyncDisposable {
     return this.#followed.get(networkId)?.documents.get(keys.endpoints(networkId, this.#hostId));
   }
 
+  /** This host is about to write this: when it is there, it need not be read to be known. */
+  expectOwn(networkId: string, endpoints: readonly EndpointRecord[]): void {
+    const document = { network: networkId, host: this.#hostId, endpoints };
+    this.#written.set(networkId, Announcement.of(document));
+  }
+
   /** The same read from the store now, with what it tells of its endpoints; none: it has not joined. Throws what the store throws. */
   async readOwn(networkId: string, options: CallOptions): Promise<readonly EndpointRecord[]> {
     const entry = await this.#store.get(keys.endpoints(networkId, this.#hostId), options);
@@ -199,6 +207,7 @@ export class ClusterView implements AsyncDisposable {
   async unfollow(networkId: string): Promise<void> {
     const followed = this.#followed.get(networkId);
     this.#followed.delete(networkId);
+    this.#written.delete(networkId);
     followed?.aborter.abort();
     await followed?.watch.loop;
   }
@@ -212,7 +221,11 @@ export class ClusterView implements AsyncDisposable {
 
   #begin(networkId: string): Followed {
     const keyOf = ({ host }: Announcement): string => keys.endpoints(networkId, host);
-    const documents = new DocumentSet(Announcement.parse, keyOf, this.#events.onDamage);
+    const parse = (text: string): Announcement | undefined => {
+      const written = this.#written.get(networkId);
+      return written?.text === text ? written : Announcement.parse(text);
+    };
+    const documents = new DocumentSet(parse, keyOf, this.#events.onDamage);
     const prefix = keys.endpointsOf(networkId);
     const aborter = new AbortController();
     const heads = keys.headsOf(networkId);

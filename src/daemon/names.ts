@@ -5,7 +5,7 @@ import type {
   HostDocument,
 } from '../cluster/index.js';
 import { type NamedEndpoint, type NameServer, type Upstream, isLoopback } from '../dns/index.js';
-import type { Bindings, NetworkBinding } from '../driver/index.js';
+import type { Bindings, EndpointBinding, NetworkBinding } from '../driver/index.js';
 import type { Containers, Placement } from './containers.js';
 
 /** How long Join waits at most for the listener in a namespace that is there; it takes a few milliseconds. */
@@ -15,7 +15,15 @@ export interface NamesDeps {
   readonly hostId: string;
   readonly server: Pick<
     NameServer,
-    'setShare' | 'deleteShare' | 'keepHosts' | 'keep' | 'setHosts' | 'serve' | 'served' | 'leave'
+    | 'setShare'
+    | 'changeShare'
+    | 'deleteShare'
+    | 'keepHosts'
+    | 'keep'
+    | 'setHosts'
+    | 'serve'
+    | 'served'
+    | 'leave'
   >;
   readonly bindings: Bindings;
   readonly view: Pick<ClusterView, 'hosts'> & {
@@ -33,6 +41,17 @@ interface Told {
   readonly name: string | undefined;
 }
 
+/** What of this host the server was last told of a network: by container's id, what it was made from. */
+interface ToldLocal {
+  readonly name: string | undefined;
+  readonly sources: ReadonlyMap<string, Source>;
+}
+
+interface Source {
+  readonly bound: EndpointBinding;
+  readonly dns: EndpointNames;
+}
+
 /**
  * Tells the name server who is called what, here and elsewhere, and whose namespaces to serve: out of Docker's calls as they come, and
  * out of comparisons for what no call says.
@@ -45,6 +64,8 @@ export class Names {
   readonly #upstreams = new Map<string, readonly Upstream[]>();
   /** By network, then by host. */
   readonly #told = new Map<string, Map<string, Told>>();
+  /** By network. */
+  readonly #toldLocal = new Map<string, ToldLocal>();
   /** Networks of which the server has forgotten what it was told before this daemon. */
   readonly #swept = new Set<string>();
 
@@ -88,6 +109,7 @@ export class Names {
   /** The server knows no names any more. */
   retell(): void {
     this.#told.clear();
+    this.#toldLocal.clear();
     this.#swept.clear();
     this.#tellAll();
     this.#keep();
@@ -174,7 +196,9 @@ export class Names {
       const isSame = before?.document === document && before.isAlive === isAlive;
       if (isSame && before.name === name) continue;
       told.set(host, { document, isAlive, name });
-      const endpoints = document.endpoints.flatMap((each) => named(each, each.dns));
+      const endpoints = document.endpoints.flatMap((each) =>
+        each.dns ? [named(each, each.dns)] : [],
+      );
       server.setShare({ network: networkOf(binding), host, isLocal: false, isAlive, endpoints });
     }
     for (const host of left) {
@@ -197,11 +221,26 @@ export class Names {
     const { hostId, server, bindings, containers } = this.#deps;
     // Before, half of it would take the place of all that a process still has.
     if (!containers.isCompared) return;
-    this.#toldOf(binding.network.id);
-    const bound = bindings.endpoints(binding.dockerId);
-    const endpoints = bound.flatMap((each) => named(each, containers.names(each.id)));
     const network = networkOf(binding);
-    server.setShare({ network, host: hostId, isLocal: true, isAlive: true, endpoints });
+    this.#toldOf(network.id);
+    const sources = new Map<string, Source>();
+    for (const bound of bindings.endpoints(binding.dockerId)) {
+      const dns = containers.names(bound.id);
+      // None while Docker has not told what it is called.
+      if (dns && !sources.has(dns.container)) sources.set(dns.container, { bound, dns });
+    }
+    const before = this.#toldLocal.get(network.id);
+    this.#toldLocal.set(network.id, { name: network.name, sources });
+    const share = { network, host: hostId, isLocal: true, isAlive: true };
+    const all = [...sources.values()];
+    if (!before || before.name !== network.name) {
+      server.setShare({ ...share, endpoints: all.map(localName) });
+      return;
+    }
+    const fresh = all.filter((each) => !isSame(each, before.sources.get(each.dns.container)));
+    const gone = [...before.sources.keys()].filter((id) => !sources.has(id));
+    if (fresh.length === 0 && gone.length === 0) return;
+    server.changeShare({ ...share, endpoints: fresh.map(localName) }, gone);
   }
 
   #forget(networkId: string): void {
@@ -210,6 +249,7 @@ export class Names {
       server.deleteShare(networkId, host);
     }
     this.#told.delete(networkId);
+    this.#toldLocal.delete(networkId);
     this.#swept.delete(networkId);
   }
 
@@ -258,11 +298,15 @@ interface Attached {
   readonly addresses: readonly { readonly address: NamedEndpoint['addresses'][number] }[];
 }
 
-/** None while Docker has not told what it is called. */
-function named(attached: Attached, dns: EndpointNames | undefined): NamedEndpoint[] {
-  if (dns === undefined) return [];
+const localName = ({ bound, dns }: Source): NamedEndpoint => named(bound, dns);
+
+/** Neither is ever changed, only replaced. */
+const isSame = (one: Source, other: Source | undefined): boolean =>
+  one.bound === other?.bound && one.dns === other.dns;
+
+function named(attached: Attached, dns: EndpointNames): NamedEndpoint {
   const { container: id, names, services, unhealthy = false } = dns;
   const addresses = attached.addresses.map(({ address }) => address);
   const base = { id, names, addresses, isHealthy: !unhealthy };
-  return [services === undefined ? base : { ...base, services }];
+  return services === undefined ? base : { ...base, services };
 }

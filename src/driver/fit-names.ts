@@ -1,4 +1,4 @@
-import type { EndpointRecord } from '../cluster/index.js';
+import { type EndpointRecord, formatRecord } from '../cluster/index.js';
 
 /** What one host's endpoints on one network may take in the store, octets of JSON; a transaction takes 350,000 in all. */
 const BUDGET = 300_000;
@@ -44,5 +44,5 @@ function withoutLabels({ labels: _, ...endpoint }: EndpointRecord): EndpointReco
 }
 
 function sizeOf(endpoint: EndpointRecord): number {
-  return Buffer.byteLength(JSON.stringify(endpoint)) + 1;
+  return Buffer.byteLength(formatRecord(endpoint)) + 1;
 }

@@ -63,6 +63,8 @@ export class Membership implements AsyncDisposable {
   readonly #onPublished: NonNullable<MembershipDeps['onPublished']>;
   readonly #onRemoved: NonNullable<MembershipDeps['onRemoved']>;
   readonly #aborter = new AbortController();
+  /** What other hosts are told of an endpoint: the same object for as long as it is the same, which is written at less cost. */
+  readonly #records = new WeakMap<EndpointBinding, EndpointRecord>();
   readonly #doubts = new Map<string, NodeJS.Timeout>();
   /** Endpoints that are being made, by id: announced, and not in the bindings before they are there. */
   readonly #arriving = new Map<string, EndpointBinding>();
@@ -239,23 +241,32 @@ export class Membership implements AsyncDisposable {
     const { signal } = this.#aborter;
     const told = this.#areNamesKnown() ? [] : await this.#view.readOwn(networkId, { signal });
     const before = new Map(told.map((record) => [record.id, record]));
-    const endpoints = this.#endpointsOf(binding).map(
-      ({ id, mac, addresses, name }): EndpointRecord => {
-        const dns = this.#namesOf(id) ?? before.get(id)?.dns;
-        const labels = this.#labelsOf(id) ?? before.get(id)?.labels;
-        return {
-          id,
-          mac,
-          addresses,
-          ...(name && { name }),
-          ...(dns !== undefined && { dns }),
-          ...(labels !== undefined && { labels }),
-        };
-      },
+    const endpoints = this.#endpointsOf(binding).map((endpoint) =>
+      this.#recordOf(endpoint, before.get(endpoint.id)),
     );
     const fitting = fitNames(endpoints);
+    this.#view.expectOwn(networkId, fitting.endpoints);
     await this.#networks.publish(binding.network, fitting.endpoints, { signal });
     this.#onPublished(networkId, fitting.leftOut);
+  }
+
+  /** `told`: what other hosts were told before this daemon, where Docker has said nothing yet. */
+  #recordOf(endpoint: EndpointBinding, told: EndpointRecord | undefined): EndpointRecord {
+    const { id, mac, addresses, name } = endpoint;
+    const dns = this.#namesOf(id) ?? told?.dns;
+    const labels = this.#labelsOf(id) ?? told?.labels;
+    const before = this.#records.get(endpoint);
+    if (before && before.dns === dns && before.labels === labels) return before;
+    const record = {
+      id,
+      mac,
+      addresses,
+      ...(name && { name }),
+      ...(dns !== undefined && { dns }),
+      ...(labels !== undefined && { labels }),
+    };
+    this.#records.set(endpoint, record);
+    return record;
   }
 
   async #leave(id: string): Promise<void> {

@@ -38,6 +38,8 @@ export class Answering implements AsyncDisposable {
     switch (message.type) {
       case 'share':
         return this.zone.setShare(message.share);
+      case 'part':
+        return this.zone.changeShare(message.share, message.gone);
       case 'no-share':
         return this.zone.deleteShare(message.network, message.host);
       case 'only-hosts':

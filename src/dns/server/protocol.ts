@@ -15,7 +15,7 @@ export interface Sandbox {
  * Of the messages below. A process that hears another number ends, and its supervisor starts one that speaks this: raise it with
  * every change that an older process would misread.
  */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /** Given to the thread when it starts. */
 export interface WorkerOptions extends ZoneOptions {
@@ -25,6 +25,8 @@ export interface WorkerOptions extends ZoneOptions {
 
 export type ToWorker =
   | { readonly type: 'share'; readonly share: Share }
+  /** Of a share that was told: endpoints that came or are others now, and ids of those that went. */
+  | { readonly type: 'part'; readonly share: Share; readonly gone: readonly string[] }
   | { readonly type: 'no-share'; readonly network: string; readonly host: string }
   /** Of this network there are shares of these hosts and no others: what was told before a restart may be more. */
   | { readonly type: 'only-hosts'; readonly network: string; readonly hosts: readonly string[] }

@@ -51,6 +51,11 @@ export class NameServer implements AsyncDisposable {
     this.#tell({ type: 'share', share });
   }
 
+  /** Of a share that was set: `endpoints` came or are others now, those with the ids in `gone` went. */
+  changeShare(share: Share, gone: readonly string[]): void {
+    this.#tell({ type: 'part', share, gone });
+  }
+
   deleteShare(network: string, host: string): void {
     this.#tell({ type: 'no-share', network, host });
   }

@@ -15,7 +15,8 @@ export interface Candidate extends NamedEndpoint {
 
 interface Held {
   readonly place: Place;
-  readonly candidates: readonly Candidate[];
+  /** By id. */
+  readonly candidates: Map<string, Candidate>;
 }
 
 /** The names of one network, by text in lower case. A share that is set again costs what changed in it. */
@@ -37,34 +38,37 @@ export class NetworkNames {
     return [...this.#shares.keys()];
   }
 
-  set({ host, isLocal, isAlive, endpoints }: Share): void {
-    const { place, candidates } = this.#shares.get(host) ?? {
+  set(share: Share): void {
+    const left = new Set(this.#shares.get(share.host)?.candidates.keys());
+    for (const { id } of share.endpoints) left.delete(id);
+    this.change(share, left);
+  }
+
+  /** As {@link set}, but for endpoints that stay as they are. Of several with one id the first counts. */
+  change({ host, isLocal, isAlive, endpoints }: Share, gone: Iterable<string>): void {
+    const held = this.#shares.get(host) ?? {
       place: { isLocal, isAlive },
-      candidates: [],
+      candidates: new Map<string, Candidate>(),
     };
+    this.#shares.set(host, held);
+    const { place, candidates } = held;
     Object.assign(place, { isLocal, isAlive } satisfies Place);
-    const before = new Map(candidates.map((each) => [each.id, each]));
-    const after = new Map<string, Candidate>();
-    const fresh: Candidate[] = [];
+    for (const id of gone) this.#drop(candidates, id);
+    const seen = new Set<string>();
     for (const endpoint of endpoints) {
-      if (after.has(endpoint.id)) continue;
+      if (seen.has(endpoint.id)) continue;
+      seen.add(endpoint.id);
       const candidate = candidateOf(endpoint, place);
-      const old = before.get(endpoint.id);
-      if (old !== undefined && JSON.stringify(old) === JSON.stringify(candidate)) {
-        after.set(endpoint.id, old);
-        before.delete(endpoint.id);
-      } else {
-        after.set(endpoint.id, candidate);
-        fresh.push(candidate);
-      }
+      if (JSON.stringify(candidates.get(endpoint.id)) === JSON.stringify(candidate)) continue;
+      this.#drop(candidates, endpoint.id);
+      candidates.set(endpoint.id, candidate);
+      this.#add(candidate);
     }
-    for (const gone of before.values()) this.#drop(gone);
-    this.#shares.set(host, { place, candidates: [...after.values()] });
-    for (const candidate of fresh) this.#add(candidate);
   }
 
   delete(host: string): void {
-    for (const gone of this.#shares.get(host)?.candidates ?? []) this.#drop(gone);
+    const { candidates = new Map<string, Candidate>() } = this.#shares.get(host) ?? {};
+    for (const id of candidates.keys()) this.#drop(candidates, id);
     this.#shares.delete(host);
   }
 
@@ -89,7 +93,10 @@ export class NetworkNames {
     for (const address of new Set(candidate.addresses)) this.#byAddress.add(address, candidate);
   }
 
-  #drop(candidate: Candidate): void {
+  #drop(candidates: Map<string, Candidate>, id: string): void {
+    const candidate = candidates.get(id);
+    if (!candidate) return;
+    candidates.delete(id);
     for (const name of keysOf(candidate)) {
       this.#byName.delete(name, candidate);
       for (const above of namesAbove(name)) this.#countAbove(above, -1);

@@ -43,12 +43,21 @@ export class Zone {
   }
 
   setShare(share: Share): void {
-    const { id, name } = share.network;
+    this.#namesOf(share.network).set(share);
+    this.#serial += 1;
+  }
+
+  /** `endpoints` came or are others now, those with the ids in `gone` went. */
+  changeShare(share: Share, gone: readonly string[]): void {
+    this.#namesOf(share.network).change(share, gone);
+    this.#serial += 1;
+  }
+
+  #namesOf({ id, name }: Share['network']): NetworkNames {
     const names = this.#networks.get(id) ?? new NetworkNames();
     this.#networks.set(id, names);
     names.name = name?.toLowerCase();
-    names.set(share);
-    this.#serial += 1;
+    return names;
   }
 
   deleteShare(networkId: string, host: string): void {

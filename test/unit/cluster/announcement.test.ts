@@ -18,6 +18,12 @@ test('announcement > says the same after it was settled, parsed anew', (t) => {
   );
 });
 
+test('announcement > what will be read is known before it is written', (t) => {
+  const written = Announcement.of(document);
+  t.is(written.text, formatEndpoints(document));
+  t.deepEqual(written.endpoints, Announcement.parse(written.text)!.endpoints);
+});
+
 test('announcement > what is no document is none', (t) => {
   t.is(Announcement.parse('{}'), undefined);
 });

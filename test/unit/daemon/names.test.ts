@@ -22,10 +22,16 @@ class FakeServer {
   readonly sandboxes = new Map<string, readonly string[]>();
   readonly upstreams = new Map<string, readonly Upstream[]>();
   told = 0;
+  /** What came or changed, and what went. */
+  readonly parts: (readonly [readonly string[], readonly string[]])[] = [];
 
   setShare(share: Share): void {
     this.told += 1;
     this.zone.setShare(share);
+  }
+  changeShare(share: Share, gone: readonly string[]): void {
+    this.parts.push([share.endpoints.map(({ id }) => id), gone]);
+    this.zone.changeShare(share, gone);
   }
   deleteShare(network: string, host: string): void {
     this.zone.deleteShare(network, host);
@@ -121,6 +127,26 @@ test('names > a container here is found by its name and id from when Docker told
   await bindings.removeEndpoint('web', 'ep1');
   names.tellLocal('web');
   t.is(ask('api'), '');
+});
+
+test('names > with each change the server is told what changed, and all of it after it forgot', async (t) => {
+  const { bindings, attach, server, world, names, ask } = await setUp();
+  for (const last of [5, 6, 7]) {
+    await attach(`ep${last}`, last);
+    world.called.set(`ep${last}`, { ...dnsOf(`c${last}`), container: `${last}`.repeat(12) });
+  }
+  names.tellLocal('web');
+  names.tellLocal('web');
+  t.deepEqual([server.told, server.parts], [1, []]);
+  world.called.set('ep6', { container: '6'.repeat(12), names: ['other'] });
+  await bindings.removeEndpoint('web', 'ep7');
+  names.tellLocal('web');
+  t.deepEqual(server.parts, [[['666666666666'], ['777777777777']]]);
+  t.deepEqual(['c5', 'c6', 'other', 'c7'].map(ask), ['10.1.0.5', '', '10.1.0.6', '']);
+  server.zone.deleteShare(WEB, 'h1');
+  names.retell();
+  t.is(server.told, 2);
+  t.deepEqual(['c5', 'other', 'c7'].map(ask), ['10.1.0.5', '10.1.0.6', '']);
 });
 
 test('names > what other hosts announce is found, without a second word for what is the same', async (t) => {

@@ -238,18 +238,26 @@ test('zone > any order of changes ends with what was said last', (t) => {
     last: fc.integer({ min: 1, max: 9 }),
   });
   const host = fc.constantFrom('h1', 'h2');
-  const change = fc.record({ host, endpoints: fc.option(fc.array(one, { maxLength: 4 })) });
+  const change = fc.record({
+    host,
+    endpoints: fc.option(fc.array(one, { maxLength: 4 })),
+    isPart: fc.boolean(),
+  });
   fc.assert(
     fc.property(fc.array(change, { maxLength: 12 }), (changes) => {
       const zone = new Zone(options);
       const last = new Map<string, Share>();
-      for (const { host: at, endpoints } of changes) {
+      for (const { host: at, endpoints, isPart } of changes) {
         const said = (endpoints ?? []).map((e) =>
           endpoint(e.name, `10.0.0.${e.last}`, { id: e.id }),
         );
         const unique = [...new Map(said.toReversed().map((e) => [e.id, e])).values()];
         if (endpoints === null) zone.deleteShare(WEB.id, at);
-        else zone.setShare(share(WEB, at, ...said));
+        else if (isPart) {
+          const before = last.get(at)?.endpoints ?? [];
+          const gone = before.map(({ id }) => id).filter((id) => !said.some((e) => e.id === id));
+          zone.changeShare(share(WEB, at, ...said), gone);
+        } else zone.setShare(share(WEB, at, ...said));
         last.set(at, share(WEB, at, ...unique));
       }
       for (const asked of ['a', 'b', 'c']) {
