@@ -32,7 +32,7 @@ import {
 /** An attribute's length has 16 bits; what does not fit goes out in several messages. */
 const MAX_ELEMENTS_OCTETS = 60_000;
 
-const { CREATE, APPEND } = NLM_F;
+const { CREATE, EXCL, APPEND } = NLM_F;
 
 const head = (table: TableRef) => nfgenmsg.of({ family: FAMILY[table.family] });
 const nameOf = (table: TableRef) => `table ${table.family} ${table.name}`;
@@ -41,9 +41,16 @@ const userdata = (comment: string | undefined) => (comment === undefined ? undef
 /** nf_tables.h NFT_TABLE_F_OWNER */
 const OWNED = 2;
 
-export function newTable(table: TableRef, comment?: string, owned = false): Message {
+/** EEXIST when there is one. */
+export function newTable(table: TableRef, comment: string | undefined, owned = false): Message {
   const attrs = { name: table.name, flags: owned ? OWNED : 0, userdata: userdata(comment) };
-  return message(NFT_NEWTABLE, CREATE, { head: head(table), attrs }, nameOf(table));
+  return message(NFT_NEWTABLE, CREATE | EXCL, { head: head(table), attrs }, nameOf(table));
+}
+
+/** Without a look at whether there is one. */
+export function someTable(table: TableRef): Message {
+  const value = { head: head(table), attrs: { name: table.name, flags: 0 } };
+  return message(NFT_NEWTABLE, CREATE, value, nameOf(table));
 }
 
 /** With all that is in it. ENOENT when there is none. */

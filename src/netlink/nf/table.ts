@@ -9,7 +9,7 @@ import { headed } from '../struct.js';
 import { commit } from './commit.js';
 import { type Key, keyFromBytes } from './data-type.js';
 import { elementForm, tableForm } from './form.js';
-import { delElements, delTable, newElements, newTable } from './message.js';
+import { delElements, delTable, newElements, someTable } from './message.js';
 import { isThere, observeElements, observeTable } from './observe.js';
 import { differenceOf } from './difference.js';
 import { planTable } from './plan.js';
@@ -32,9 +32,15 @@ export async function ensureTable(conn: Connection, spec: TableSpec): Promise<bo
 
 /** Makes the table anew without a look at what is there. */
 export async function replaceTable(conn: Connection, spec: TableSpec): Promise<void> {
-  // Made first, so that there is one to delete.
-  const changes = [newTable(spec), delTable(spec), ...planTable(tableForm(spec), undefined)];
-  await commit(conn, changes);
+  const fresh = planTable(tableForm(spec), undefined);
+  try {
+    // After a deletion, even of nothing, whoever asks for the namespace's tables next waits up to 15 ms for the kernel: iptables, mostly.
+    await commit(conn, fresh);
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.code === 'EEXIST')) throw error;
+    // Made first, so that there is one to delete.
+    await commit(conn, [someTable(spec), delTable(spec), ...fresh]);
+  }
 }
 
 /**

@@ -178,7 +178,9 @@ test('commit > the first refusal is thrown, and names what was refused', async (
 
 test('commit > a batch that fails as a whole is thrown', async (t) => {
   const socket = fakeSocket((sent) => [ack(sent[0]!, 1)]);
-  await t.throwsAsync(commit(new Connection(socket), [newTable(table)]), { code: 'EPERM' });
+  await t.throwsAsync(commit(new Connection(socket), [newTable(table, undefined)]), {
+    code: 'EPERM',
+  });
 });
 
 test('commit > nothing to do is not sent', async (t) => {
