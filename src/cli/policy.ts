@@ -7,6 +7,7 @@ import {
 } from '../control-api/index.js';
 import { type AskingOptions, asking, askingCommand } from './asking.js';
 import { explainCommand } from './explain.js';
+import { connectionsText, flowsText } from './dry-run.js';
 import { again, filesOf } from './files.js';
 import type { Io } from './io.js';
 import { logCommand } from './policy-log.js';
@@ -56,7 +57,10 @@ function applyCommand(io: Io): Command {
   const description = 'add the policies of files, and replace those of the same name';
   return filesCommand('apply', description, 'weft policy apply -f web.yaml --wait')
     .option('--wait', 'until every live host enforces them')
-    .option('--dry-run', 'change nothing, and say which flows between containers would change')
+    .option(
+      '--dry-run',
+      'change nothing; say which flows would change and which connections would end',
+    )
     .action(
       async (options: FilesOptions & { readonly wait?: boolean; readonly dryRun?: boolean }) => {
         const { controlSocket, json, wait, dryRun = false } = options;
@@ -191,27 +195,7 @@ function appliedText(applied: AppliedPolicies, dryRun: boolean): string {
       : '';
   const what = `${dryRun ? 'Would be: ' : ''}${parts.join(', ') || 'nothing to do'}`;
   if (!dryRun) return `${what}; version ${version}\n${missing}`;
-  return `${what}\n${missing}${flowsText(applied)}`;
-}
-
-function flowsText({ flows = [], notLookedAt = 0 }: AppliedPolicies): string {
-  const rest = notLookedAt > 0 ? `${notLookedAt} pairs of containers were not looked at.\n` : '';
-  if (flows.length === 0)
-    return `No flow between containers of this host's networks would change.\n${rest}`;
-  return (
-    table(
-      [
-        { title: 'NETWORK', value: ({ network }) => network },
-        { title: 'FROM', value: ({ from }) => from },
-        { title: 'TO', value: ({ to }) => to },
-        { title: 'PORT', value: ({ port }) => port },
-        { title: 'NOW', value: ({ before }) => before },
-        { title: 'THEN', value: ({ after }) => after },
-        { title: 'WHY', value: ({ why }) => why },
-      ],
-      flows,
-    ) + rest
-  );
+  return `${what}\n${missing}${flowsText(applied)}${connectionsText(applied)}`;
 }
 
 function enforcedText({ hosts }: EnforcedPolicies): string {

@@ -32,6 +32,8 @@ export type {
   Explain,
   ExplainedSide,
   Explanation,
+  ConnectionsChange,
+  EndingConnections,
   FlowChange,
   PolicyFile,
   PolicyLogEntry,

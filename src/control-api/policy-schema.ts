@@ -50,6 +50,26 @@ export const FlowChangeSchema = Type.Object({
 });
 export type FlowChange = Static<typeof FlowChangeSchema>;
 
+/** Connections that are alike but for the port that they are asked from. */
+export const EndingConnectionsSchema = Type.Object({
+  network: text('its name'),
+  from: text('who began them: name or address'),
+  to: text('with whom'),
+  port: text('tcp/80, icmp/8, or a protocol alone'),
+  count: count('how many'),
+  why: text('what would decide'),
+});
+export type EndingConnections = Static<typeof EndingConnectionsSchema>;
+
+/** What would become of the connections that the kernel of the host that is asked knows. */
+export const ConnectionsChangeSchema = Type.Object({
+  ending: Type.Array(EndingConnectionsSchema, { description: 'most first' }),
+  goOn: count('connections that would go on'),
+  more: optional(count('connections that would end, beyond those in ending')),
+  notLookedAt: optional(count('connections for which there was no time')),
+});
+export type ConnectionsChange = Static<typeof ConnectionsChangeSchema>;
+
 export const AppliedPoliciesSchema = Type.Object({
   version: count('of the policies, as of this change'),
   added: names('names'),
@@ -65,6 +85,7 @@ export const AppliedPoliciesSchema = Type.Object({
     Type.Array(FlowChangeSchema, { description: 'of containers that run, with dryRun' }),
   ),
   notLookedAt: optional(count('pairs of containers for which there was no time, with dryRun')),
+  connections: optional(ConnectionsChangeSchema),
 });
 export type AppliedPolicies = Static<typeof AppliedPoliciesSchema>;
 

@@ -315,7 +315,7 @@ export async function openDaemon(config: Config, log: Log, closer: Closer): Prom
     view,
     members,
     operatorNetworks,
-    policies: policing.operator({ bindings, view }),
+    policies: policing.operator({ bindings, view, datapath }),
     sync,
     health,
     events,

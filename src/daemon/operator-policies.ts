@@ -21,13 +21,15 @@ import {
   parsePolicies,
 } from '../policy/index.js';
 import { messageOf } from '../util/index.js';
+import type { KernelDatapath } from '../vxlan/index.js';
 import type { Enforcement } from './enforcement.js';
 import { DaemonError } from './errors.js';
 import { type ExplainDeps, explain, reasonText } from './explanation.js';
 import type { KnownPolicies } from './known-policies.js';
+import { type Change, endingConnections } from './open-connections.js';
 import type { PolicingParts } from './policing.js';
 
-/** Of a dry run: how long it looks, in pieces that nobody else has to wait for, and how much it tells. */
+/** Of a dry run: how long it looks at flows, and at connections, in pieces that nobody else has to wait for, and how much it tells. */
 const DRY_RUN_MS = 3000;
 const TURN_MS = 5;
 const MAX_FLOWS = 1000;
@@ -40,6 +42,7 @@ export interface OperatorPoliciesDeps {
   readonly enforcement: Enforcement;
   readonly bindings: Bindings;
   readonly view: Pick<ClusterView, 'hosts' | 'networks'>;
+  readonly datapath: Pick<KernelDatapath, 'connections'>;
 }
 
 /** `weft policy`: for the whole cluster, from any host. */
@@ -77,8 +80,12 @@ export class OperatorPolicies {
     const result = { ...outcome, unknownNetworks: [...named].filter((name) => !there.has(name)) };
     if (dryRun) {
       const texts = Object.fromEntries(documents.map(({ policy, text }) => [policy.name, text]));
-      const differences = await this.#differences(documents);
-      return { version: known.version, ...result, texts, ...differences };
+      const changes = this.#changes(documents);
+      const differences = await differencesOf(changes, performance.now() + DRY_RUN_MS);
+      const { datapath } = this.#deps;
+      const endsAt = performance.now() + DRY_RUN_MS;
+      const connections = await endingConnections(changes, datapath, endsAt);
+      return { version: known.version, ...result, texts, ...differences, connections };
     }
     const set = documents.map(writtenOf);
     return { version: await policies.change({ set }, signal), ...result };
@@ -183,44 +190,51 @@ export class OperatorPolicies {
     );
   }
 
-  /** Which flows between containers on networks of this host would meet another fate. */
-  async #differences(documents: readonly PolicyDocument[]) {
+  /** What decides about the flows of this host's networks, and what would. */
+  #changes(documents: readonly PolicyDocument[]): Change[] {
     const { bindings, enforcement } = this.#deps;
-    const flows: FlowChange[] = [];
-    const endsAt = performance.now() + DRY_RUN_MS;
-    let notLookedAt = 0;
-    for (const binding of bindings.networks()) {
+    return bindings.networks().flatMap((binding) => {
       const { name } = binding.network;
-      if (name === undefined) continue;
+      if (name === undefined) return [];
       const before = enforcement.network(binding);
-      const after = { ...before, policies: afterwards(before.policies, documents, name) };
-      let turnEndsAt = performance.now() + TURN_MS;
-      for (const difference of flowDifferences(before, after)) {
-        if (performance.now() > endsAt || flows.length >= MAX_FLOWS) {
-          if (difference === undefined) notLookedAt += 1;
-          continue;
-        }
-        if (difference === undefined) {
-          if (performance.now() < turnEndsAt) continue;
-          await turn();
-          turnEndsAt = performance.now() + TURN_MS;
-          continue;
-        }
-        const { from, to, flow, before: was, after: is } = difference;
-        const denied = is.egress.verdict === 'deny' ? is.egress : is.ingress;
-        flows.push({
-          network: name,
-          from: from.facts?.name ?? flow.source,
-          to: to.facts?.name ?? flow.destination,
-          port: flowText(flow),
-          before: was.verdict,
-          after: is.verdict,
-          why: reasonText(denied.reason),
-        });
-      }
-    }
-    return { flows, ...(notLookedAt > 0 && { notLookedAt }) };
+      const policies = afterwards(before.policies, documents, name);
+      return [{ binding, before, after: { ...before, policies } }];
+    });
   }
+}
+
+/** Which flows between containers would meet another fate. Stops looking at `endsAt`, steady ms. */
+async function differencesOf(changes: readonly Change[], endsAt: number) {
+  const flows: FlowChange[] = [];
+  let notLookedAt = 0;
+  for (const { binding, before, after } of changes) {
+    const { id, name: network = id } = binding.network;
+    let turnEndsAt = performance.now() + TURN_MS;
+    for (const difference of flowDifferences(before, after)) {
+      if (performance.now() > endsAt || flows.length >= MAX_FLOWS) {
+        if (difference === undefined) notLookedAt += 1;
+        continue;
+      }
+      if (difference === undefined) {
+        if (performance.now() < turnEndsAt) continue;
+        await turn();
+        turnEndsAt = performance.now() + TURN_MS;
+        continue;
+      }
+      const { from, to, flow, before: was, after: is } = difference;
+      const denied = is.egress.verdict === 'deny' ? is.egress : is.ingress;
+      flows.push({
+        network,
+        from: from.facts?.name ?? flow.source,
+        to: to.facts?.name ?? flow.destination,
+        port: flowText(flow),
+        before: was.verdict,
+        after: is.verdict,
+        why: reasonText(denied.reason),
+      });
+    }
+  }
+  return { flows, ...(notLookedAt > 0 && { notLookedAt }) };
 }
 
 function assertFits({ policy: { name }, text }: PolicyDocument): void {

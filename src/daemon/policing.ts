@@ -135,9 +135,9 @@ export class PolicingParts implements AsyncDisposable {
   }
 
   /** For the control API. */
-  operator({ bindings, view }: Pick<PolicingDeps, 'bindings' | 'view'>): PolicySource {
+  operator(deps: Pick<PolicingDeps, 'bindings' | 'view' | 'datapath'>): PolicySource {
     const { policies, known, enforcement } = this;
-    const operator = new OperatorPolicies({ policies, known, enforcement, bindings, view });
+    const operator = new OperatorPolicies({ ...deps, policies, known, enforcement });
     return {
       list: () => operator.list(),
       apply: async (wanted, signal) => operator.apply(wanted, signal),

@@ -105,5 +105,10 @@ export {
   type RouteMonitorOptions,
   openRouteMonitor,
 } from './route/events.js';
-export { forgetDatagrams } from './nf/conntrack.js';
+export {
+  type TrackedConnection,
+  type TrackedConnections,
+  forgetDatagrams,
+  readConnections,
+} from './nf/conntrack.js';
 export * as nft from './nf/index.js';

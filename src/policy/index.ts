@@ -36,6 +36,7 @@ export { type PolicyDocument, parsePolicies } from './parse.js';
 export { type FlowDifference, flowDifferences } from './changes.js';
 export { flowText, parseFlowProtocol } from './flow-text.js';
 export { type Expectation, parseExpectations } from './expectations.js';
+export { flowOf } from './connection.js';
 export { readFlow } from './packet.js';
 export { PolicySchema } from './schema.js';
 export { LOG_GROUP, POLICY_TABLE, PolicyTable, aboutAddresses, compile } from './compile.js';

@@ -3,8 +3,8 @@ import { type Address, addressFromBytes } from '../net/index.js';
 import type { Flow, FlowProtocol } from './model.js';
 
 /** linux/in.h IPPROTO_*, by the names that rules have. */
-const TRANSPORTS = { 6: 'tcp', 17: 'udp', 132: 'sctp' } as const;
-const ICMP = { 1: 'icmp', 58: 'icmpv6' } as const;
+export const TRANSPORTS = { 6: 'tcp', 17: 'udp', 132: 'sctp' } as const;
+export const ICMP = { 1: 'icmp', 58: 'icmpv6' } as const;
 /** RFC 8200: what may stand between the header and the transport, but for the fragment header. */
 const EXTENSIONS = new Set([0, 43, 60]);
 const FRAGMENT = 44;

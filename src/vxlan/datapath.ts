@@ -1,5 +1,11 @@
 import type { Address } from '../net/index.js';
-import { deleteLink, nft } from '../netlink/index.js';
+import {
+  NETLINK,
+  type TrackedConnections,
+  deleteLink,
+  nft,
+  readConnections,
+} from '../netlink/index.js';
 import { Loop, type Status, joinErrors } from '../reconcile/index.js';
 import { Closer, KeyedMutex } from '../util/index.js';
 import { VxlanError } from './errors.js';
@@ -198,6 +204,18 @@ export class KernelDatapath implements Datapath {
     return this.#alone(networkId, async (found) =>
       nft.openPacketLog({ ...options, netns: known(networkId, found).netnsFd }),
     );
+  }
+
+  /** The connections of a network with rules that this host's kernel knows, if they are at most `max`; others have none. */
+  async connections(networkId: string, max: number): Promise<TrackedConnections> {
+    // Nothing else about the network waits until they are read.
+    await using conn = await this.#alone(networkId, async (found) =>
+      this.#host.kernel.connect({
+        netns: known(networkId, found).netnsFd,
+        protocol: NETLINK.NETFILTER,
+      }),
+    );
+    return await readConnections(conn, max);
   }
 
   async setRules(networkId: string, rules: NetworkRules): Promise<void> {

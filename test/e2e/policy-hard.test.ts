@@ -117,6 +117,21 @@ three(
     }
     t.is((await fetches(h1, 'from', `http://${to.address}/`))?.trim(), 'to');
     t.is(await fetches(h2, 'other', `http://${to.address}/`), undefined);
+    const hold = `sleep 60 | nc ${to.address} 80`;
+    await h1.docker('exec', '--detach', 'from', 'sh', '-c', hold);
+    await h2.writeFile(
+      '/run/stricter.yaml',
+      'name: to\nnetworks: [web]\nendpoints: { names: [to] }\ningress:\n' +
+        '  - { action: allow, from: [{ names: [from] }], ports: [icmp/8] }\n',
+    );
+    const dryRun = async (): Promise<string> =>
+      h2.weft('policy', 'apply', '-f', '/run/stricter.yaml', '--dry-run');
+    const ends = /web +from +to +tcp\/80 +1 +no rule allows it in "to"/;
+    await waitFor('the connection to be told', async () => ends.test(await dryRun()));
+    t.regex(
+      await dryRun(),
+      /Of the connections open on this host now, \d+ would end and \d+ go on/,
+    );
     const log = async (): Promise<string> => h2.weft('policy', 'log');
     await waitFor('the log', async () => (await log()).includes('denied  other'));
     const text = await log();

@@ -90,6 +90,12 @@ test('weft policy apply --dry-run > shows flows that would change', async (t) =>
       ...applied,
       flows: [{ ...flow, before: 'allow', after: 'deny', why: 'no rule allows it in "db"' }],
       notLookedAt: 3,
+      connections: {
+        ending: [{ ...flow, count: 12, why: 'no rule allows it in "db"' }],
+        goOn: 30,
+        more: 4,
+        notLookedAt: 5,
+      },
     }),
   });
   t.is(
@@ -97,7 +103,12 @@ test('weft policy apply --dry-run > shows flows that would change', async (t) =>
     'Would be: 1 added (db), 1 changed (web)\n' +
       'NETWORK  FROM   TO    PORT    NOW    THEN  WHY\n' +
       'shop     web-1  db-1  tcp/80  allow  deny  no rule allows it in "db"\n' +
-      '3 pairs of containers were not looked at.\n',
+      '3 pairs of containers were not looked at.\n' +
+      'Of the connections open on this host now, 16 would end and 30 go on.\n' +
+      'NETWORK  FROM   TO    PORT    CONNECTIONS  WHY\n' +
+      'shop     web-1  db-1  tcp/80  12           no rule allows it in "db"\n' +
+      '… and 4 more.\n' +
+      '5 were not looked at: too many.\n',
   );
 });
 
